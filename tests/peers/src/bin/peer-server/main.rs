@@ -1,0 +1,28 @@
+//! Echo servers on the peers, each as its own documentation makes it fastest, on one thread.
+
+mod corked;
+mod limit;
+mod peers;
+
+use wirewright_peers::args::Args;
+use wirewright_peers::{Result, process};
+
+fn main() -> Result<()> {
+    let mut args = Args::from_env();
+    let name: String = args.next("NAME")?;
+    let addr = args.next("ADDR")?;
+    args.finish()?;
+    process::raise_file_limit()?;
+    match name.as_str() {
+        "limit" => limit::serve(addr),
+        "fastwebsockets" => peers::serve(addr, peers::fastwebsockets),
+        "fastwebsockets-batched" => peers::serve(addr, peers::fastwebsockets_batched),
+        "tokio-websockets" => peers::serve(addr, peers::tokio_websockets),
+        "tokio-websockets-batched" => peers::serve(addr, peers::tokio_websockets_batched),
+        "sockudo-ws" => peers::serve(addr, peers::sockudo),
+        "sockudo-ws-batched" => peers::serve(addr, peers::sockudo_batched),
+        "tokio-tungstenite" => peers::serve(addr, peers::tokio_tungstenite),
+        "tokio-tungstenite-batched" => peers::serve(addr, peers::tokio_tungstenite_batched),
+        other => Err(format!("no such server: {other}").into()),
+    }
+}

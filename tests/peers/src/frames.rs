@@ -1,0 +1,109 @@
+//! Handshakes and frames made by hand, so that the load depends on no WebSocket library.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use tungstenite::handshake::derive_accept_key;
+
+use crate::Result;
+
+/// Opcode of a text frame.
+pub const TEXT: u8 = 1;
+/// Opcode of a binary frame.
+pub const BINARY: u8 = 2;
+
+/// One frame of a message: what stands before its payload, and the payload.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Whether it ends the message.
+    pub fin: bool,
+    /// 0 continues, 1 is text, 2 is binary.
+    pub opcode: u8,
+    /// The key, for a frame that a client sends.
+    pub mask: Option<[u8; 4]>,
+    /// The bytes before masking.
+    pub payload: &'a [u8],
+}
+
+impl Frame<'_> {
+    /// Appends the frame as it goes over the wire.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.fin) << 7 | self.opcode);
+        let mask_bit = u8::from(self.mask.is_some()) << 7;
+        match self.payload.len() {
+            len @ 0..=125 => out.push(mask_bit | len as u8),
+            len @ 126..=65535 => {
+                out.push(mask_bit | 126);
+                out.extend_from_slice(&(len as u16).to_be_bytes());
+            }
+            len => {
+                out.push(mask_bit | 127);
+                out.extend_from_slice(&(len as u64).to_be_bytes());
+            }
+        }
+        match self.mask {
+            None => out.extend_from_slice(self.payload),
+            Some(key) => {
+                out.extend_from_slice(&key);
+                let masked = self
+                    .payload
+                    .iter()
+                    .zip(key.iter().cycle())
+                    .map(|(b, k)| b ^ k);
+                out.extend(masked);
+            }
+        }
+    }
+}
+
+/// A key that differs from frame to frame and is the same in every run.
+#[must_use]
+pub fn mask_key(index: usize) -> [u8; 4] {
+    (index as u32 + 1).wrapping_mul(0x9E37_79B9).to_le_bytes()
+}
+
+/// Opens a WebSocket connection on `stream` and reads exactly the server's head.
+///
+/// # Errors
+/// When the server does not answer with a 101.
+pub fn connect(stream: &mut TcpStream) -> Result<()> {
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\r\n";
+    stream.write_all(request.as_bytes())?;
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() > 8192 || stream.read(&mut byte)? == 0 {
+            return Err("the handshake ended early".into());
+        }
+        head.push(byte[0]);
+    }
+    if !head.starts_with(b"HTTP/1.1 101") {
+        return Err(format!("refused: {}", String::from_utf8_lossy(&head)).into());
+    }
+    Ok(())
+}
+
+/// The answer to the request in `head`, once `head` holds all of it.
+///
+/// # Errors
+/// When the request names no key.
+pub fn response_to(head: &[u8]) -> Result<Option<String>> {
+    if !head.ends_with(b"\r\n\r\n") {
+        return Ok(None);
+    }
+    let text = std::str::from_utf8(head)?;
+    let key = text
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"))
+        .ok_or("the request has no Sec-WebSocket-Key")?
+        .1
+        .trim();
+    Ok(Some(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {}\r\n\r\n",
+        derive_accept_key(key.as_bytes())
+    )))
+}

@@ -1,0 +1,141 @@
+//! The server as a child process: where it runs, what it costs.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use crate::Result;
+
+/// A running server, ended when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub addr: SocketAddr,
+}
+
+impl Server {
+    /// Starts `command` (split at spaces, `{addr}` and `{port}` filled in) on one core and waits
+    /// until it accepts connections.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not listen within 10 s.
+    pub fn start(command: &str, core: Option<usize>) -> Result<Self> {
+        let addr = free_address()?;
+        let command = command.replace("{addr}", &addr.to_string());
+        let command = command.replace("{port}", &addr.port().to_string());
+        let mut words = command.split_whitespace();
+        let program = words.next().ok_or("empty server command")?;
+        let mut child = Command::new(program);
+        child.args(words).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = spawn_on(core, || child.spawn())
+            .map_err(|error| format!("cannot start {program}: {error}"))?;
+        let mut server = Self { child, addr };
+        server.wait_until_it_listens(&command)?;
+        Ok(server)
+    }
+
+    fn wait_until_it_listens(&mut self, command: &str) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(self.addr).is_err() {
+            if let Some(status) = self.child.try_wait()? {
+                return Err(format!("{command} ended with {status}").into());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("{command} does not listen").into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself; nothing depends on how.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// Runs `spawn` while this thread is pinned to `core`: a child inherits that from its first
+/// instruction, and so does every thread it starts.
+///
+/// # Errors
+/// What `spawn` fails with, or that the core does not exist.
+pub fn spawn_on<T>(
+    core: Option<usize>,
+    spawn: impl FnOnce() -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    let Some(core) = core else { return spawn() };
+    let before = rustix::thread::sched_getaffinity(None)?;
+    pin_to(core)?;
+    let spawned = spawn();
+    sched_setaffinity(None, &before)?;
+    spawned
+}
+
+/// Pins the calling thread.
+///
+/// # Errors
+/// When the core does not exist.
+pub fn pin_to(core: usize) -> std::io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// User and system time of a process in µs, all its threads together.
+///
+/// # Errors
+/// When the process has gone.
+pub fn cpu_micros(pid: u32) -> Result<(f64, f64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in parentheses may hold spaces, so the fields are counted from its end.
+    let fields = stat.rsplit_once(") ").ok_or("unreadable stat")?.1;
+    let mut fields = fields.split(' ').skip(11);
+    let mut ticks = || -> Result<f64> { Ok(fields.next().ok_or("short stat")?.parse()?) };
+    let micros_per_tick = 1e6 / rustix::param::clock_ticks_per_second() as f64;
+    Ok((ticks()? * micros_per_tick, ticks()? * micros_per_tick))
+}
+
+/// Resident anonymous memory of a process in bytes: heap, stacks and nothing of its files.
+///
+/// # Errors
+/// When the process has gone.
+pub fn anonymous_bytes(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib: u64 = line
+        .and_then(|line| line.trim().strip_suffix(" kB"))
+        .ok_or("no RssAnon in status")?
+        .parse()?;
+    Ok(kib * 1024)
+}
+
+/// Raises the limit of open files to what the system allows and says what that is.
+///
+/// # Errors
+/// When the system refuses.
+pub fn raise_file_limit() -> Result<u64> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit)?;
+    Ok(limit.current.unwrap_or(u64::MAX))
+}
