@@ -19,21 +19,13 @@ pub(crate) struct Utf8Validator {
 
 impl Utf8Validator {
     pub(crate) const fn new() -> Self {
-        Self {
-            need: 0,
-            low: 0,
-            high: 0,
-        }
+        Self { need: 0, low: 0, high: 0 }
     }
 
     /// Takes the next piece.
     #[inline]
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), InvalidUtf8> {
-        let rest = if self.need == 0 {
-            chunk
-        } else {
-            self.close(chunk)?
-        };
+        let rest = if self.need == 0 { chunk } else { self.close(chunk)? };
         if rest.len() <= SHORT && rest.is_ascii() {
             return Ok(());
         }
@@ -42,11 +34,7 @@ impl Utf8Validator {
 
     /// The text ends here: no code point may be open.
     pub(crate) const fn finish(&self) -> Result<(), InvalidUtf8> {
-        if self.need == 0 {
-            Ok(())
-        } else {
-            Err(InvalidUtf8)
-        }
+        if self.need == 0 { Ok(()) } else { Err(InvalidUtf8) }
     }
 
     /// Whether the bytes so far are text by themselves.
@@ -61,11 +49,7 @@ impl Utf8Validator {
             if !(self.low..=self.high).contains(byte) {
                 return Err(InvalidUtf8);
             }
-            *self = Self {
-                need: self.need - 1,
-                low: 0x80,
-                high: 0xBF,
-            };
+            *self = Self { need: self.need - 1, low: 0x80, high: 0xBF };
             rest = tail;
         }
         Ok(rest)

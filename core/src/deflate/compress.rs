@@ -18,11 +18,7 @@ impl Compressor {
         let (level, window_bits) = (level.min(9), window_bits.clamp(9, 15));
         let deflate =
             Compress::new_with_window_bits(Compression::new(level.into()), false, window_bits);
-        Self {
-            deflate,
-            level,
-            window_bits,
-        }
+        Self { deflate, level, window_bits }
     }
 
     /// Whether this one does what `new` with these arguments would.
@@ -74,11 +70,7 @@ impl Compressor {
 
 impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Compressor(level {}, window {} bits)",
-            self.level, self.window_bits
-        )
+        write!(f, "Compressor(level {}, window {} bits)", self.level, self.window_bits)
     }
 }
 

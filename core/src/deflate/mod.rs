@@ -7,7 +7,9 @@
 mod compress;
 mod inflate;
 mod offer;
+mod takeover;
 
 pub(crate) use compress::Compressor;
 pub(crate) use inflate::{InflateError, Inflater};
 pub use offer::{Agreement, ExtensionError, Window, accept, answer, offer};
+pub(crate) use takeover::{Deflation, Inflated, Inflation};

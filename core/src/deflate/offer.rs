@@ -229,11 +229,9 @@ fn agree(compression: &Compression, response: &Parameters) -> Result<Agreement, 
     if server_bits > receive {
         return Err(match response.server_bits {
             None => ExtensionError::Missing(SERVER_BITS),
-            Some(value) => ExtensionError::WindowBits {
-                parameter: SERVER_BITS,
-                value,
-                offered: receive,
-            },
+            Some(value) => {
+                ExtensionError::WindowBits { parameter: SERVER_BITS, value, offered: receive }
+            }
         });
     }
     let send = send_bits(compression);
@@ -333,10 +331,7 @@ struct Header<'a> {
 
 impl<'a> Header<'a> {
     const fn new(value: &'a str) -> Self {
-        Self {
-            rest: value,
-            any: false,
-        }
+        Self { rest: value, any: false }
     }
 
     /// The name of the next extension; `None` at the end.
@@ -366,29 +361,17 @@ impl<'a> Header<'a> {
             return Ok(Some((name, None)));
         }
         self.skip_space();
-        let value = if self.skip('"') {
-            self.quoted()?
-        } else {
-            Cow::Borrowed(self.token()?)
-        };
+        let value = if self.skip('"') { self.quoted()? } else { Cow::Borrowed(self.token()?) };
         Ok(Some((name, Some(value))))
     }
 
     /// At the end: the list must have had an element.
     const fn finish(&self) -> Result<(), ExtensionError> {
-        if self.any {
-            Ok(())
-        } else {
-            Err(ExtensionError::Malformed)
-        }
+        if self.any { Ok(()) } else { Err(ExtensionError::Malformed) }
     }
 
     fn token(&mut self) -> Result<&'a str, ExtensionError> {
-        let end = self
-            .rest
-            .bytes()
-            .position(|b| !is_token(b))
-            .unwrap_or(self.rest.len());
+        let end = self.rest.bytes().position(|b| !is_token(b)).unwrap_or(self.rest.len());
         if end == 0 {
             return Err(ExtensionError::Malformed);
         }

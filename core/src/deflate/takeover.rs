@@ -1,0 +1,116 @@
+//! Who owns the compressor: a connection that keeps its window from message to message, or
+//! whoever holds the buffers, for all connections in turn.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{Compressor, InflateError, Inflater, Window};
+use crate::config::Compression;
+
+/// Where messages are inflated to.
+#[derive(Debug, Default)]
+pub(crate) struct Inflated {
+    /// The message under way, or the one last delivered.
+    pub(crate) bytes: Vec<u8>,
+    /// An inflater that no message uses at present; lent to connections whose peer starts each
+    /// message with an empty window.
+    pub(crate) spare: Option<Box<Inflater>>,
+}
+
+impl Inflated {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: Vec::new(), spare: None }
+    }
+}
+
+/// The receiving side of permessage-deflate, as negotiated.
+#[derive(Debug)]
+pub(crate) struct Inflation {
+    window: Window,
+    /// Made at the first compressed message; a connection that never gets one pays nothing.
+    inflater: Option<Box<Inflater>>,
+}
+
+impl Inflation {
+    pub(crate) fn new(window: Window) -> Self {
+        Self { window, inflater: None }
+    }
+
+    /// Appends what `input` inflates to, and the rest of the message if this is its `last` piece.
+    pub(crate) fn inflate(
+        &mut self,
+        input: &[u8],
+        last: bool,
+        to: &mut Inflated,
+        limit: u64,
+    ) -> Result<(), InflateError> {
+        let inflater = match &mut self.inflater {
+            Some(inflater) => inflater,
+            empty => {
+                // A spare one of another window size would accept what was not agreed.
+                let Window { bits, takeover } = self.window;
+                let fitting = to.spare.take_if(|it| !takeover && it.window_bits() == bits);
+                empty.insert(fitting.unwrap_or_else(|| Box::new(Inflater::new(bits))))
+            }
+        };
+        inflater.inflate(input, &mut to.bytes, limit)?;
+        if last {
+            inflater.end_message(&mut to.bytes, limit)?;
+            if !self.window.takeover {
+                inflater.reset();
+                to.spare = self.inflater.take();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sending side of permessage-deflate, as negotiated.
+#[derive(Debug)]
+pub(crate) struct Deflation {
+    level: u8,
+    window: Window,
+    pub(crate) threshold: usize,
+    compressor: Option<Box<Compressor>>,
+}
+
+impl Deflation {
+    /// `window` is what the peer allows; our own options may ask for less.
+    pub(crate) fn new(ours: &Compression, window: Window) -> Self {
+        let bits = window.bits.min(ours.send_window_bits);
+        let takeover = window.takeover && ours.send_takeover;
+        Self {
+            level: ours.level,
+            window: Window { bits, takeover },
+            threshold: ours.threshold,
+            compressor: None,
+        }
+    }
+
+    /// Whether the peer's window forgets each message, so that one that grew may go as it is.
+    pub(crate) fn forgets(&self) -> bool {
+        !self.window.takeover
+    }
+
+    /// Appends the compressed form of `input`, a part of a message or its `last` one.
+    pub(crate) fn compress(
+        &mut self,
+        input: &[u8],
+        last: bool,
+        out: &mut Vec<u8>,
+        spare: &mut Option<Box<Compressor>>,
+    ) {
+        let compressor = match &mut self.compressor {
+            Some(compressor) => compressor,
+            empty => {
+                let (level, Window { bits, takeover }) = (self.level, self.window);
+                let fitting = spare.take_if(|spare| !takeover && spare.fits(level, bits));
+                empty.insert(fitting.unwrap_or_else(|| Box::new(Compressor::new(level, bits))))
+            }
+        };
+        compressor.compress(input, last, out);
+        if last && !self.window.takeover {
+            compressor.reset();
+            *spare = self.compressor.take();
+        }
+    }
+}

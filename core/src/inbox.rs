@@ -1,0 +1,101 @@
+//! What has been received and not yet consumed.
+
+use alloc::vec::Vec;
+
+use crate::buffer::Buffer;
+use crate::deflate::Inflated;
+
+/// The receiving buffer: the caller reads from its transport into [`space`](Self::space), says
+/// [`received`](Self::received), and hands the inbox to
+/// [`Incoming::receive`](crate::Incoming::receive), whose messages borrow it.
+///
+/// It belongs to whoever reads, not to a connection: an event loop has one for all connections
+/// and [moves](Self::move_to) the rest of an incomplete frame aside.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    pub(crate) buffer: Buffer,
+    pub(crate) inflated: Inflated,
+}
+
+impl Inbox {
+    /// An inbox that holds no memory until bytes arrive.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { buffer: Buffer::new(), inflated: Inflated::new() }
+    }
+
+    /// An inbox with room for `capacity` bytes.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { buffer: Buffer::with_capacity(capacity), ..Self::new() }
+    }
+
+    /// Room to read into, at least one byte. `hint` is how many are wanted
+    /// ([`Event::NeedMore`](crate::Event::NeedMore)); the inbox grows towards it from what has
+    /// arrived, by a quarter and 4 KiB, whatever a header claims.
+    pub fn space(&mut self, hint: usize) -> &mut [u8] {
+        self.buffer.space(hint)
+    }
+
+    /// The first `n` bytes of [`space`](Self::space) have been filled.
+    pub fn received(&mut self, n: usize) {
+        self.buffer.advance(n);
+    }
+
+    /// Copies `bytes` in, for callers that have them elsewhere.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.buffer.extend(bytes);
+    }
+
+    /// What was received and not yet consumed. In the middle of a message this includes what is
+    /// assembled of it.
+    #[must_use]
+    pub fn unread(&self) -> &[u8] {
+        self.buffer.filled()
+    }
+
+    /// Removes `n` bytes from the front, which a handshake has read.
+    pub fn consume(&mut self, n: usize) {
+        self.buffer.consume(n);
+    }
+
+    /// Whether nothing is held, neither bytes nor a part of an inflated message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.inflated.bytes.is_empty()
+    }
+
+    /// Bytes of memory held.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity() + self.inflated.bytes.capacity()
+    }
+
+    /// Moves what is unread to `other`, which must be empty; nothing is left here but capacity.
+    pub fn move_to(&mut self, other: &mut Self) {
+        debug_assert!(other.is_empty());
+        other.buffer.extend(self.buffer.filled());
+        self.buffer.consume(self.buffer.len());
+        if !self.inflated.bytes.is_empty() {
+            other.inflated.bytes = core::mem::take(&mut self.inflated.bytes);
+        }
+    }
+
+    /// Gives memory back that a burst left behind; cheap, to be called when a batch is done.
+    pub fn settle(&mut self) {
+        self.buffer.settle();
+        if self.inflated.bytes.is_empty()
+            && self.inflated.bytes.capacity() > 4 * self.buffer.capacity()
+        {
+            self.inflated.bytes = Vec::new();
+        }
+    }
+
+    /// Gives all memory back, if no bytes are held.
+    pub fn release(&mut self) {
+        self.buffer.release();
+        if self.inflated.bytes.is_empty() {
+            self.inflated = Inflated::new();
+        }
+    }
+}

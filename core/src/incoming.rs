@@ -1,0 +1,229 @@
+//! The receiving half of a connection: bytes in, events out.
+
+use core::time::Duration;
+
+use crate::close::Close;
+use crate::config::{Config, Role};
+use crate::decoder::{Decoder, Piece, Step};
+use crate::deflate::{Agreement, Inflation};
+use crate::error::{Limit, ReceiveError, Violation};
+use crate::inbox::Inbox;
+use crate::message::{Message, MessageKind};
+use crate::opcode::OpCode;
+use crate::outgoing::Reply;
+
+/// What [`Incoming::receive`] found. Payloads borrow the inbox and are gone with the next call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// Nothing further in the inbox: read, best this many bytes, and call again.
+    NeedMore {
+        /// Bytes that are known to be missing, at least 1.
+        hint: usize,
+    },
+    /// A message, whole and in order.
+    Message(Message<'a>),
+    /// A piece of a message, where [`Config::streaming`] asks for pieces.
+    Fragment(Fragment<'a>),
+    /// A Ping. It is owed `Reply::pong` of its payload (RFC 6455 §5.5.2); of several unanswered
+    /// ones, only the last (§5.5.3).
+    Ping(&'a [u8]),
+    /// A Pong, perhaps unasked (RFC 6455 §5.5.3).
+    Pong(&'a [u8]),
+    /// A Close: nothing more is received. It is owed [`Close::reply`], unless a Close was sent
+    /// (RFC 6455 §5.5.1).
+    Closed(Close<'a>),
+}
+
+/// A piece of a message as it arrived; its borders are not those of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment<'a> {
+    /// The message's type.
+    pub kind: MessageKind,
+    /// Payload, unmasked and inflated. A text is valid UTF-8 as a whole, but a code point may be
+    /// split between two pieces.
+    pub payload: &'a [u8],
+    /// Whether the message begins here.
+    pub first: bool,
+    /// Whether the message ends here.
+    pub last: bool,
+}
+
+/// The receiving half of a connection. It shares no memory with [`Outgoing`](crate::Outgoing);
+/// what one owes the other is carried by the caller as a [`Reply`].
+///
+/// Call order: [`receive`](Self::receive) until it says [`Event::NeedMore`], read more, again.
+/// [`poll_timeout`](Self::poll_timeout) says when to call
+/// [`handle_timeout`](Self::handle_timeout). After an error or a Close the half is done: it
+/// discards all it is given (RFC 6455 §7.1.7).
+#[derive(Debug)]
+pub struct Incoming {
+    decoder: Decoder,
+    flood: Flood,
+    done: bool,
+}
+
+impl Incoming {
+    /// The receiving half for `role`, with what the handshake agreed on.
+    #[must_use]
+    pub fn new(role: Role, config: &Config, agreement: Option<Agreement>) -> Self {
+        let inflation = agreement.map(|agreement| Inflation::new(agreement.receiving(role)));
+        let limits = config.limits.clone();
+        let flood = Flood::new(limits.max_control_frames);
+        let decoder = Decoder::new(role, limits, config.streaming, inflation);
+        Self { decoder, flood, done: false }
+    }
+
+    /// The next event from the inbox. `now` is the time since any moment that the caller chose
+    /// and keeps; it is only compared with itself.
+    ///
+    /// # Errors
+    /// [`ReceiveError`] when the peer broke the protocol or a limit: tell it with
+    /// [`Outgoing::fail`](crate::Outgoing::fail) and close the transport.
+    #[inline]
+    pub fn receive<'a>(
+        &mut self,
+        now: Duration,
+        inbox: &'a mut Inbox,
+    ) -> Result<Event<'a>, ReceiveError> {
+        if self.done {
+            return Ok(discard(inbox));
+        }
+        let step = self.decoder.step(now, inbox).inspect_err(|_| self.done = true)?;
+        match step {
+            Step::NeedMore(hint) => Ok(Event::NeedMore { hint }),
+            Step::Payload(piece) => {
+                deliver(piece, inbox).inspect_err(|_| self.done = true).map_err(Into::into)
+            }
+            Step::Control(opcode, place) => {
+                self.flood.count(now).inspect_err(|_| self.done = true)?;
+                let payload = &inbox.buffer.filled()[place];
+                self.control(opcode, payload).inspect_err(|_| self.done = true)
+            }
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout): the time by which the message under
+    /// way must be complete ([`Limits::max_assembly_time`](crate::Limits::max_assembly_time)).
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        if self.done { None } else { self.decoder.deadline() }
+    }
+
+    /// Says that the time has come.
+    ///
+    /// # Errors
+    /// [`Limit::AssemblyTime`] if the message under way is overdue.
+    pub fn handle_timeout(&mut self, now: Duration) -> Result<(), Limit> {
+        if self.done {
+            return Ok(());
+        }
+        self.decoder.check_deadline(now).inspect_err(|_| self.done = true)
+    }
+
+    /// Whether nothing more will be received: after a Close or an error.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Discards all that still comes, for a connection that its own side has failed.
+    pub fn stop(&mut self) {
+        self.done = true;
+    }
+
+    #[cold]
+    fn control<'a>(
+        &mut self,
+        opcode: OpCode,
+        payload: &'a [u8],
+    ) -> Result<Event<'a>, ReceiveError> {
+        match opcode {
+            OpCode::Ping => Ok(Event::Ping(payload)),
+            OpCode::Close => {
+                let close = Close::parse(payload)?;
+                self.done = true;
+                Ok(Event::Closed(close))
+            }
+            _ => Ok(Event::Pong(payload)),
+        }
+    }
+}
+
+impl Close<'_> {
+    /// The answer to a received Close: "the endpoint typically echos the status code it received"
+    /// (RFC 6455 §5.5.1).
+    #[must_use]
+    pub fn reply(&self) -> Reply {
+        Reply::close(self.code())
+    }
+}
+
+#[cold]
+fn discard(inbox: &mut Inbox) -> Event<'_> {
+    inbox.buffer.consume(inbox.buffer.len());
+    inbox.inflated.bytes.clear();
+    Event::NeedMore { hint: 1 }
+}
+
+#[inline]
+fn deliver(piece: Piece, inbox: &Inbox) -> Result<Event<'_>, Violation> {
+    let bytes = if piece.inflated {
+        inbox.inflated.bytes.as_slice()
+    } else {
+        &inbox.buffer.filled()[..piece.len]
+    };
+    if piece.first && piece.last {
+        // Text that came in pieces was validated then; to have it as `str` it is read once more,
+        // for want of a safe way to say that it was.
+        return Ok(Event::Message(match piece.kind {
+            MessageKind::Text => Message::Text(text(bytes)?),
+            MessageKind::Binary => Message::Binary(bytes),
+        }));
+    }
+    if piece.kind == MessageKind::Text && !piece.validated {
+        text(bytes)?;
+    }
+    Ok(Event::Fragment(Fragment {
+        kind: piece.kind,
+        payload: bytes,
+        first: piece.first,
+        last: piece.last,
+    }))
+}
+
+#[inline]
+fn text(bytes: &[u8]) -> Result<&str, Violation> {
+    // Below a vector's worth, the plain validator has less to set up.
+    if bytes.len() < 64 {
+        core::str::from_utf8(bytes).map_err(|_| Violation::TextUtf8)
+    } else {
+        simdutf8::basic::from_utf8(bytes).map_err(|_| Violation::TextUtf8)
+    }
+}
+
+/// Counts control frames: a bucket of two seconds' worth that refills as time goes by.
+#[derive(Debug)]
+struct Flood {
+    rate: u32,
+    left: u32,
+    since: Duration,
+}
+
+impl Flood {
+    fn new(rate: u32) -> Self {
+        Self { rate, left: rate.saturating_mul(2), since: Duration::ZERO }
+    }
+
+    fn count(&mut self, now: Duration) -> Result<(), Limit> {
+        let passed = now.saturating_sub(self.since).as_millis();
+        let refill = passed.saturating_mul(u128::from(self.rate)) / 1_000;
+        if refill > 0 {
+            let refill = u32::try_from(refill).unwrap_or(u32::MAX);
+            self.left = self.left.saturating_add(refill).min(self.rate.saturating_mul(2));
+            self.since = now;
+        }
+        let max = self.rate;
+        self.left = self.left.checked_sub(1).ok_or(Limit::ControlFrames { max })?;
+        Ok(())
+    }
+}

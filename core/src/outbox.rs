@@ -1,0 +1,83 @@
+//! What is to be sent and has not yet left.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use crate::buffer::Buffer;
+use crate::deflate::Compressor;
+
+/// The sending buffer: [`Outgoing`](crate::Outgoing) and the handshakes append to it, the caller
+/// writes [`poll_transmit`](Self::poll_transmit) to its transport and says how much went with
+/// [`transmitted`](Self::transmitted).
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pub(crate) buffer: Buffer,
+    /// A message's compressed bytes, before they are cut into frames.
+    pub(crate) deflated: Vec<u8>,
+    /// A compressor that no message uses at present, for connections that start each message
+    /// with an empty window: it costs an idle connection nothing.
+    pub(crate) spare_compressor: Option<Box<Compressor>>,
+}
+
+impl Outbox {
+    /// An outbox that holds no memory until something is sent.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { buffer: Buffer::new(), deflated: Vec::new(), spare_compressor: None }
+    }
+
+    /// The bytes to write next; `None` when all is sent.
+    #[must_use]
+    pub fn poll_transmit(&self) -> Option<&[u8]> {
+        if self.buffer.is_empty() { None } else { Some(self.buffer.filled()) }
+    }
+
+    /// The transport took the first `n` bytes of [`poll_transmit`](Self::poll_transmit).
+    pub fn transmitted(&mut self, n: usize) {
+        self.buffer.consume(n);
+    }
+
+    /// Copies `bytes` behind what is waiting: the unsent rest of a payload whose head was
+    /// written with [`Outgoing::head`](crate::Outgoing::head), or a handshake.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.buffer.extend(bytes);
+    }
+
+    /// Bytes that wait to be sent.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// Bytes of memory held.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity() + self.deflated.capacity()
+    }
+
+    /// Moves what waits to `other`, behind what waits there; only capacity is left here.
+    pub fn move_to(&mut self, other: &mut Self) {
+        other.buffer.extend(self.buffer.filled());
+        self.buffer.consume(self.buffer.len());
+    }
+
+    /// Gives memory back that a burst left behind; cheap, to be called when a batch is done.
+    pub fn settle(&mut self) {
+        self.buffer.settle();
+        if self.deflated.capacity() > 4 * self.buffer.capacity() {
+            self.deflated = Vec::new();
+        }
+    }
+
+    /// Gives all memory back, if nothing waits.
+    pub fn release(&mut self) {
+        if self.buffer.is_empty() {
+            *self = Self::new();
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The sending half of a connection: messages and control frames in, bytes out.
+
+use alloc::boxed::Box;
+use core::ops::Deref;
+
+use crate::close::{Close, CloseCode};
+use crate::config::{Config, Role};
+use crate::deflate::{Agreement, Deflation};
+use crate::encoder::{self, FrameKind};
+use crate::error::Misuse;
+use crate::header::{MAX_CONTROL_PAYLOAD, MAX_HEADER};
+use crate::masking_keys::MaskingKeys;
+use crate::message::{Message, MessageKind};
+use crate::opcode::OpCode;
+use crate::outbox::Outbox;
+
+/// The sending half of a connection. It appends to an [`Outbox`], which the caller transmits.
+///
+/// ```text
+/// Idle ──send_part(last: false)──▶ Parts ──send_part(last: true)──▶ Idle
+///   └────────── send_close, reply to a Close, fail ──▶ Closed ◀──────┘
+/// ```
+/// Control frames may be sent in both open states (RFC 6455 §5.4).
+#[derive(Debug)]
+pub struct Outgoing {
+    frame_size: usize,
+    keys: Option<MaskingKeys>,
+    deflation: Option<Box<Deflation>>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    Parts { kind: MessageKind, compressed: bool },
+    Closed,
+}
+
+/// Which end sends: a client brings its source of masking keys.
+#[derive(Debug)]
+pub enum Sender {
+    /// Masks every frame (RFC 6455 §5.1).
+    Client(MaskingKeys),
+    /// "A server MUST NOT mask any frames" (RFC 6455 §5.1).
+    Server,
+}
+
+impl Outgoing {
+    /// The sending half, with what the handshake agreed on.
+    #[must_use]
+    pub fn new(sender: Sender, config: &Config, agreement: Option<Agreement>) -> Self {
+        let (role, keys) = match sender {
+            Sender::Client(keys) => (Role::Client, Some(keys)),
+            Sender::Server => (Role::Server, None),
+        };
+        let deflation = agreement
+            .zip(config.compression.as_ref())
+            .map(|(agreement, ours)| Box::new(Deflation::new(ours, agreement.sending(role))));
+        let frame_size = config.outgoing_frame_size.max(1);
+        Self { frame_size, keys, deflation, state: State::Idle }
+    }
+
+    /// Sends a message, compressed if that was negotiated and its length reaches
+    /// [`Compression::threshold`](crate::Compression::threshold), in as many frames as
+    /// [`Config::outgoing_frame_size`] asks for.
+    ///
+    /// # Errors
+    /// [`Misuse::CloseSent`] after a Close, [`Misuse::MessageOpen`] between parts.
+    #[inline]
+    pub fn send(&mut self, message: Message<'_>, out: &mut Outbox) -> Result<(), Misuse> {
+        self.idle()?;
+        let compress =
+            self.deflation.as_ref().is_some_and(|deflation| message.len() >= deflation.threshold);
+        if compress {
+            self.send_compressed(message, out);
+            return Ok(());
+        }
+        self.frames(FrameKind::whole(message.kind()), message.as_bytes(), out);
+        Ok(())
+    }
+
+    /// Sends a message as it is, whatever was negotiated: for what is compressed already, and
+    /// for secrets beside text that an attacker chooses (RFC 7692 §8).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_uncompressed(
+        &mut self,
+        message: Message<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), Misuse> {
+        self.idle()?;
+        self.frames(FrameKind::whole(message.kind()), message.as_bytes(), out);
+        Ok(())
+    }
+
+    /// Sends a part of a message that need never exist as a whole; the first begins it, the
+    /// `last` ends it. Control frames may go between parts, other messages may not.
+    ///
+    /// # Errors
+    /// [`Misuse::CloseSent`] after a Close, [`Misuse::PartKind`] if the type changes within a
+    /// message.
+    pub fn send_part(
+        &mut self,
+        part: Message<'_>,
+        last: bool,
+        out: &mut Outbox,
+    ) -> Result<(), Misuse> {
+        let kind = part.kind();
+        let (first, compressed) = match self.state {
+            State::Closed => return Err(Misuse::CloseSent),
+            State::Idle => (true, self.deflation.is_some()),
+            State::Parts { kind: begun, compressed } if begun == kind => (false, compressed),
+            State::Parts { .. } => return Err(Misuse::PartKind),
+        };
+        let opcode = if first { opcode(kind) } else { OpCode::Continuation };
+        let frame = FrameKind { opcode, rsv1: first && compressed, fin: last };
+        match &mut self.deflation {
+            Some(deflation) if compressed => {
+                let mut bytes = core::mem::take(&mut out.deflated);
+                deflation.compress(part.as_bytes(), last, &mut bytes, &mut out.spare_compressor);
+                self.frames(frame, &bytes, out);
+                bytes.clear();
+                out.deflated = bytes;
+            }
+            _ => self.frames(frame, part.as_bytes(), out),
+        }
+        self.state = if last { State::Idle } else { State::Parts { kind, compressed } };
+        Ok(())
+    }
+
+    /// The header of a message whose payload the caller writes itself, straight from where it
+    /// lies: a copy saved. `None` where the payload is masked, compressed or cut into several
+    /// frames; then [`send`](Self::send) it. The caller must put header and payload on the wire
+    /// next, after all that is in the outbox.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn head(&self, message: Message<'_>) -> Result<Option<FrameHead>, Misuse> {
+        self.idle()?;
+        let len = message.len();
+        let compress = self.deflation.as_ref().is_some_and(|deflation| len >= deflation.threshold);
+        if self.keys.is_some() || compress || len > self.frame_size {
+            return Ok(None);
+        }
+        let mut bytes = [0; MAX_HEADER];
+        let header = encoder::header(FrameKind::whole(message.kind()), len, None);
+        let len = header.encode(&mut bytes);
+        Ok(Some(FrameHead { bytes, len }))
+    }
+
+    /// Sends a Ping (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    /// [`Misuse::CloseSent`] after a Close, [`Misuse::ControlTooLong`] over 125 bytes.
+    pub fn send_ping(&mut self, payload: &[u8], out: &mut Outbox) -> Result<(), Misuse> {
+        self.control(OpCode::Ping, payload, out)
+    }
+
+    /// Sends a Pong, unasked (RFC 6455 §5.5.3); the answer to a Ping is [`reply`](Self::reply).
+    ///
+    /// # Errors
+    /// As [`send_ping`](Self::send_ping).
+    pub fn send_pong(&mut self, payload: &[u8], out: &mut Outbox) -> Result<(), Misuse> {
+        self.control(OpCode::Pong, payload, out)
+    }
+
+    /// Begins, or answers, the closing handshake (RFC 6455 §7.1.2); nothing can be sent after it.
+    ///
+    /// # Errors
+    /// [`Misuse::CloseSent`] if one was sent.
+    pub fn send_close(&mut self, close: Close<'_>, out: &mut Outbox) -> Result<(), Misuse> {
+        let mut body = [0; MAX_CONTROL_PAYLOAD];
+        let len = close.encode(&mut body);
+        self.control(OpCode::Close, &body[..len], out)?;
+        self.state = State::Closed;
+        Ok(())
+    }
+
+    /// Sends what the receiving half owes. After a Close it is nothing: a Pong may no longer be
+    /// sent and a Close was.
+    pub fn reply(&mut self, reply: Reply, out: &mut Outbox) {
+        // The one error is that a Close was sent, and then nothing is owed.
+        let _ = match reply.0 {
+            Kind::Pong { payload, len } => {
+                self.control(OpCode::Pong, &payload[..usize::from(len)], out)
+            }
+            Kind::Close(code) => self.send_close(Close::from_code(code), out),
+        };
+    }
+
+    /// Tells the peer why the connection fails (RFC 6455 §7.1.7), unless a Close was sent.
+    pub fn fail(&mut self, code: CloseCode, out: &mut Outbox) {
+        self.reply(Reply::close(code), out);
+    }
+
+    /// Whether a Close was sent, so that no data can be.
+    #[must_use]
+    pub fn is_close_sent(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    #[inline]
+    fn idle(&self) -> Result<(), Misuse> {
+        match self.state {
+            State::Idle => Ok(()),
+            State::Parts { .. } => Err(Misuse::MessageOpen),
+            // "An endpoint MUST NOT send any more data frames after sending a Close frame"
+            // (RFC 6455 §5.5.1).
+            State::Closed => Err(Misuse::CloseSent),
+        }
+    }
+
+    #[inline]
+    fn frames(&mut self, kind: FrameKind, payload: &[u8], out: &mut Outbox) {
+        encoder::frames(kind, payload, self.frame_size, self.keys.as_mut(), out);
+    }
+
+    fn control(&mut self, opcode: OpCode, payload: &[u8], out: &mut Outbox) -> Result<(), Misuse> {
+        if self.state == State::Closed {
+            return Err(Misuse::CloseSent);
+        }
+        if payload.len() > MAX_CONTROL_PAYLOAD {
+            return Err(Misuse::ControlTooLong(payload.len()));
+        }
+        let kind = FrameKind { opcode, rsv1: false, fin: true };
+        encoder::frame(kind, payload, self.keys.as_mut(), out);
+        Ok(())
+    }
+
+    fn send_compressed(&mut self, message: Message<'_>, out: &mut Outbox) {
+        let Some(deflation) = &mut self.deflation else {
+            return;
+        };
+        let payload = message.as_bytes();
+        let mut kind = FrameKind::whole(message.kind());
+        let mut bytes = core::mem::take(&mut out.deflated);
+        deflation.compress(payload, true, &mut bytes, &mut out.spare_compressor);
+        // What grew goes as it is, where the peer's window would not miss it.
+        if deflation.forgets() && bytes.len() >= payload.len() {
+            self.frames(kind, payload, out);
+        } else {
+            kind.rsv1 = true;
+            self.frames(kind, &bytes, out);
+        }
+        bytes.clear();
+        out.deflated = bytes;
+    }
+}
+
+impl FrameKind {
+    #[inline]
+    fn whole(kind: MessageKind) -> Self {
+        Self { opcode: opcode(kind), rsv1: false, fin: true }
+    }
+}
+
+#[inline]
+fn opcode(kind: MessageKind) -> OpCode {
+    match kind {
+        MessageKind::Text => OpCode::Text,
+        MessageKind::Binary => OpCode::Binary,
+    }
+}
+
+/// A frame's header in bytes, from [`Outgoing::head`].
+#[derive(Clone, Copy, Debug)]
+pub struct FrameHead {
+    bytes: [u8; MAX_HEADER],
+    len: usize,
+}
+
+impl Deref for FrameHead {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// What the receiving half owes the peer: at most 125 bytes, without an allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Pong { payload: [u8; MAX_CONTROL_PAYLOAD], len: u8 },
+    Close(CloseCode),
+}
+
+impl Reply {
+    /// The Pong for a received Ping: "identical 'Application data'" (RFC 6455 §5.5.3). Of more
+    /// than 125 bytes, which no Ping has, it keeps the first.
+    #[must_use]
+    pub fn pong(ping: &[u8]) -> Self {
+        let len = ping.len().min(MAX_CONTROL_PAYLOAD);
+        let mut payload = [0; MAX_CONTROL_PAYLOAD];
+        payload[..len].copy_from_slice(&ping[..len]);
+        Self(Kind::Pong { payload, len: len.to_le_bytes()[0] })
+    }
+
+    /// A Close with a code alone; one without a body for codes that never go on the wire.
+    #[must_use]
+    pub fn close(code: CloseCode) -> Self {
+        Self(Kind::Close(code))
+    }
+}

@@ -1,0 +1,2 @@
+//! The tests of wirewright, one module a subject.
+
