@@ -106,9 +106,10 @@ impl Inflater {
         }
     }
 
-    /// Whether this one does what `new` with this argument would.
-    pub(crate) fn fits(&self, window_bits: u8) -> bool {
-        self.window == 1 << window_bits.clamp(8, 15) && !matches!(self.state, State::Dead(_))
+    /// Base-2 logarithm of the window's size.
+    pub(crate) const fn window_bits(&self) -> u8 {
+        // The window is 2^8 to 2^15.
+        self.window.trailing_zeros().to_le_bytes()[0]
     }
 
     /// Appends what the next piece of a message inflates to. `limit` is for the message as a
@@ -149,17 +150,7 @@ impl Inflater {
         self.flushed = 0;
     }
 
-    /// Bytes of memory held beside the inflater itself.
-    pub(crate) fn capacity(&self) -> usize {
-        self.buffer.capacity()
-    }
-
-    fn decode(
-        &mut self,
-        input: &[u8],
-        out: &mut Vec<u8>,
-        limit: u64,
-    ) -> Result<(), InflateError> {
+    fn decode(&mut self, input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<(), InflateError> {
         let mut reader = Reader::new(input, self.bits, self.count);
         loop {
             let pause = self.run(&mut reader)?;
@@ -329,8 +320,7 @@ impl Inflater {
         while at < total {
             // The longest: a code of seven bits and seven more.
             reader.need(14);
-            let (symbol, bits) =
-                tables::symbol(codes.distances[reader.peek(codes.distance_bits)]);
+            let (symbol, bits) = tables::symbol(codes.distances[reader.peek(codes.distance_bits)]);
             let (extra, base) = match symbol {
                 16 => (2, 3),
                 17 => (3, 3),
@@ -405,3 +395,6 @@ const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 
 const STEP: usize = 16 * 1024;
 /// What the buffer starts with, over what it must hold.
 const FIRST: usize = 1024;
+
+#[cfg(test)]
+mod tests;

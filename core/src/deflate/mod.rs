@@ -7,6 +7,7 @@
 mod compress;
 mod inflate;
 mod offer;
+mod tables;
 mod takeover;
 
 pub(crate) use compress::Compressor;
