@@ -27,8 +27,8 @@ if [ -n "$(ls -A "$dir")" ] && [ ! -e "$dir/.autobahn" ]; then
     exit 1
 fi
 touch "$dir/.autobahn"
-rm -rf "${dir:?}"/{.stamp,accel.log,cases.txt,lib,accel,bin,py2,tmp}
-mkdir -p "$dir"/{lib,bin,tmp}
+rm -rf "${dir:?}"/{.stamp,accel.log,cases.txt,lib,accel,bin,py2,build}
+mkdir -p "$dir"/{lib,bin,build}
 
 # --- the interpreter ------------------------------------------------------------------------------
 
@@ -54,7 +54,7 @@ find_python2() {
 
 # Unpacks Debian 11's python2.7 into $dir/py2, by apt with a private state of its own.
 unpack_debian_python2() {
-    local apt=$dir/tmp/apt lib deb
+    local apt=$dir/build/apt lib deb
     mkdir -p "$apt"/{parts,lists/partial,cache/archives/partial}
     : >"$apt/status"
     # The machine's own Debian source, with the release replaced.
@@ -107,11 +107,11 @@ echo "autobahn: using $py2"
 
 # pip 20.3.4 is the last that runs on Python 2.7.
 python3 -m pip install -q --no-deps --no-compile --disable-pip-version-check \
-    --root-user-action=ignore --target "$dir/tmp/pip" --require-hashes -r /dev/stdin <<'EOF'
+    --root-user-action=ignore --target "$dir/build/pip" --require-hashes -r /dev/stdin <<'EOF'
 pip==20.3.4 --hash=sha256:217ae5161a0e08c0fb873858806e3478c9775caffce5168b50ec885e358c199d
 EOF
 pip_install() {
-    PYTHONPATH="$dir/tmp/pip:$dir/lib" PYTHONWARNINGS=ignore "$py2" -B -m pip install -q \
+    PYTHONPATH="$dir/build/pip:$dir/lib" PYTHONWARNINGS=ignore "$py2" -B -m pip install -q \
         --no-python-version-warning --disable-pip-version-check --no-deps --no-compile \
         --require-hashes -r /dev/stdin "$@"
 }
@@ -126,7 +126,7 @@ rm -rf "$dir/lib/bin"
 # The accelerator is compiled while the rest is fetched; without a compiler the suite falls back to
 # pure Python. It is not an older version, because 0.6.3 checks UTF-8 sixty times slower.
 CFLAGS="-O1 -g0 -I$dir/py2/usr/include/python2.7 -I$dir/py2/usr/include" \
-    pip_install --no-build-isolation --target "$dir/accel" >"$dir/tmp/accel.log" 2>&1 <<'EOF' &
+    pip_install --no-build-isolation --target "$dir/accel" >"$dir/build/accel.log" 2>&1 <<'EOF' &
 wsaccel==0.6.6 --hash=sha256:18efec0a7182587ba97102b4cd8df7b4f665f45d7ca36f19783f5f081ea114ea
 EOF
 accel_pid=$!
@@ -211,7 +211,7 @@ EOF
 
 if ! wait "$accel_pid"; then
     echo "autobahn: no accelerator, so that runs take longer; see $dir/accel.log" >&2
-    cp "$dir/tmp/accel.log" "$dir/accel.log"
+    cp "$dir/build/accel.log" "$dir/accel.log"
     rm -rf "$dir/accel"
 fi
 
@@ -230,6 +230,6 @@ if [ "$(sort -u "$dir/cases.txt" | wc -l)" != 517 ]; then
     echo "autobahn: 517 cases expected" >&2
     exit 1
 fi
-rm -rf "$dir/tmp"
+rm -rf "$dir/build"
 echo "$stamp" >"$dir/.stamp"
 echo "autobahn: $dir/bin/wstest is ready"
