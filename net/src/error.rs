@@ -1,0 +1,65 @@
+//! Errors by fault: the peer's, a limit's, the caller's, the network's.
+
+use std::error::Error;
+use std::io;
+
+use wirewright_core::{Limit, Misuse, ReceiveError, Violation};
+
+/// What went wrong on one of a listener's connections.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The peer broke the protocol; it was told so, and the connection is over.
+    #[error("peer broke the protocol: {broken} ({section})", broken = .0, section = .0.section())]
+    Violation(Violation),
+    /// The peer went past a limit; it was told so, and the connection is over.
+    #[error("peer went past a limit: {0}")]
+    Limit(Limit),
+    /// The transport failed; the connection is over.
+    #[error("transport failed: {0}")]
+    Network(#[from] io::Error),
+    /// The peer answered no Ping for as long as `keep_alive` allows; the connection is over.
+    #[error("peer answered no ping within the timeout of `keep_alive`")]
+    Unresponsive,
+    /// A callback gave an error; the connection goes on.
+    #[error("callback failed: {0}")]
+    Callback(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl From<ReceiveError> for ConnectionError {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Violation(violation) => Self::Violation(violation),
+            ReceiveError::Limit(limit) => Self::Limit(limit),
+        }
+    }
+}
+
+/// Why a message was not sent. The connection is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// A Close was sent, or the connection is over.
+    #[error("connection is closed or closing")]
+    Closed,
+    /// The peer reads more slowly than we send: try again later, or not at all.
+    #[error("queue of {queued} bytes at its cap of {cap}, set by `max_queued`")]
+    Full {
+        /// Bytes that wait.
+        queued: usize,
+        /// The cap.
+        cap: usize,
+    },
+    /// What was to be sent is not allowed.
+    #[error(transparent)]
+    Misuse(Misuse),
+}
+
+impl From<Misuse> for SendError {
+    fn from(misuse: Misuse) -> Self {
+        match misuse {
+            Misuse::CloseSent => Self::Closed,
+            other => Self::Misuse(other),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! WebSocket where latency counts: a blocking, full-duplex client and a [`Listener`] of many
+//! connections, on the sans-IO engine of `wirewright-core` (RFC 6455, RFC 7692).
+//!
+//! ```
+//! use wirewright::{Caller, Listener, Outcome, Rejection, Reply, Request, Service};
+//!
+//! struct Echo;
+//!
+//! impl Service for Echo {
+//!     fn on_text(&mut self, caller: &Caller, text: &str) -> Outcome {
+//!         let _ = caller.write_text(text)?;
+//!         Ok(Reply::Nothing)
+//!     }
+//! }
+//!
+//! let upgrade = |request: &Request| match request.path() {
+//!     "/echo" => Ok(Echo),
+//!     _ => Err(Rejection::not_found()),
+//! };
+//! let listener = Listener::builder().start("127.0.0.1:0", upgrade)?;
+//! println!("listening on {}", listener.local_addr());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod clock;
+mod error;
+mod listener;
+
+pub use error::{ConnectionError, SendError};
+pub use listener::{
+    Caller, Listener, ListenerBuilder, Outcome, Reply, Sent, Service, UpgradeService,
+};
+pub use wirewright_core as core;
+pub use wirewright_core::handshake::{HandshakeLimits, Headers, Rejection, Request};
+pub use wirewright_core::{
+    Close, CloseCode, Compression, Config, KeepAliveOptions, Limit, Limits, Message, MessageBuf,
+    Misuse, Violation,
+};

@@ -1,0 +1,370 @@
+//! The handle to one connection, and what it shares with the connection's loop.
+
+use std::fmt;
+use std::io::{self, IoSlice, Write};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mio::Token;
+use mio::net::TcpStream;
+use wirewright_core::{Close, CloseCode, Message, Outbox, Outgoing, Reply};
+
+use super::mailbox::{Command, Mailbox};
+use crate::error::SendError;
+
+/// The handle to one of a listener's connections, from any thread, for as long as one likes:
+/// once the connection is over, sending answers [`SendError::Closed`].
+///
+/// Inside a callback of the same connection, what is sent gathers and leaves in one write when
+/// all that had arrived is handled; from elsewhere it is written at once if nothing waits.
+#[derive(Clone)]
+pub struct Caller(Arc<Shared>);
+
+/// What a send did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "back-pressure: bytes that wait are bytes that the peer does not read"]
+pub enum Sent {
+    /// All bytes are with the system.
+    Written,
+    /// So many bytes wait in the connection's queue.
+    Queued(usize),
+}
+
+struct Shared {
+    id: u64,
+    /// The connection's name on its loop.
+    token: Token,
+    /// Bytes in the queue, as the last send or flush left it.
+    queued: AtomicUsize,
+    peer: SocketAddr,
+    sub_protocol: Option<Box<str>>,
+    sending: Mutex<Sending>,
+    mailbox: Arc<Mailbox>,
+}
+
+/// The sending side of a connection, under the one lock that callers and loop share.
+pub(crate) struct Sending {
+    outgoing: Outgoing,
+    out: Outbox,
+    /// `None` once the connection is over. Its own allocation, so that whoever keeps a caller
+    /// does not keep the socket.
+    stream: Option<Arc<TcpStream>>,
+    /// The loop has lent its outbox and will write what gathers there.
+    corked: bool,
+    /// The latest reply that found the queue too long to join it: control frames are exempt from
+    /// the cap, but of several Pongs one is enough (RFC 6455 §5.5.3).
+    owed: Option<Box<Reply>>,
+    cap: usize,
+}
+
+/// The next connection's number.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+/// A queue beyond which Pongs no longer join but replace each other.
+const REPLIES: usize = 4 * 1024;
+/// Payloads from here on are written from where they lie.
+const DIRECT: usize = 16 * 1024;
+
+impl Caller {
+    pub(crate) fn new(parts: CallerParts) -> Self {
+        let CallerParts { token, peer, sub_protocol, stream, outgoing, out, cap, mailbox } = parts;
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let queued = AtomicUsize::new(0);
+        let sending = Mutex::new(Sending {
+            outgoing,
+            out,
+            stream: Some(stream),
+            corked: false,
+            owed: None,
+            cap,
+        });
+        Self(Arc::new(Shared { id, token, queued, peer, sub_protocol, sending, mailbox }))
+    }
+
+    /// Sends a text message.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] once a Close was sent or the connection is over,
+    /// [`SendError::Full`] while the queue is at its cap; the message was not sent.
+    pub fn write_text(&self, text: &str) -> Result<Sent, SendError> {
+        self.write_message(Message::Text(text))
+    }
+
+    /// Sends a binary message.
+    ///
+    /// # Errors
+    /// As [`write_text`](Self::write_text).
+    pub fn write_binary(&self, bytes: &[u8]) -> Result<Sent, SendError> {
+        self.write_message(Message::Binary(bytes))
+    }
+
+    /// Sends a message of either type.
+    ///
+    /// # Errors
+    /// As [`write_text`](Self::write_text).
+    pub fn write_message(&self, message: Message<'_>) -> Result<Sent, SendError> {
+        let mut sending = self.lock();
+        let sent = sending.send(message);
+        self.note(&sending);
+        sent
+    }
+
+    /// Sends a Ping of at most 125 bytes.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`], or [`SendError::Misuse`] for a longer payload.
+    pub fn ping(&self, payload: &[u8]) -> Result<Sent, SendError> {
+        let mut sending = self.lock();
+        let Sending { outgoing, out, .. } = sending.open()?;
+        outgoing.send_ping(payload, out)?;
+        let sent = sending.written();
+        self.note(&sending);
+        sent
+    }
+
+    /// Sends a Pong, asked or unasked, of at most 125 bytes.
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub fn pong(&self, payload: &[u8]) -> Result<Sent, SendError> {
+        let mut sending = self.lock();
+        let Sending { outgoing, out, .. } = sending.open()?;
+        outgoing.send_pong(payload, out)?;
+        let sent = sending.written();
+        self.note(&sending);
+        sent
+    }
+
+    /// Begins the closing handshake and returns; [`Service::on_close`](super::Service::on_close)
+    /// says how it went. What was queued before is sent before.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] if a Close was sent or the connection is over,
+    /// [`SendError::Misuse`] for a code or reason that may not be sent (RFC 6455 §7.4).
+    pub fn close(&self, code: u16, reason: &str) -> Result<(), SendError> {
+        let close = Close::new(code, reason)?;
+        let mut sending = self.lock();
+        let Sending { outgoing, out, .. } = sending.open()?;
+        outgoing.send_close(close, out)?;
+        let _ = sending.written()?;
+        let corked = sending.corked;
+        drop(sending);
+        if !corked {
+            // The loop starts the deadline for the peer's answer.
+            self.0.mailbox.send(Command::Look(self.0.token));
+        }
+        Ok(())
+    }
+
+    /// A number that no other connection of this process has.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    /// The other end's address.
+    #[must_use]
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.0.peer
+    }
+
+    /// The sub-protocol that the handshake agreed on.
+    #[must_use]
+    pub fn sub_protocol(&self) -> Option<&str> {
+        self.0.sub_protocol.as_deref()
+    }
+
+    /// Bytes that wait to be sent.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.0.queued.load(Ordering::Relaxed)
+    }
+
+    /// Whether messages can be sent: no Close was, and the connection is not over.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let sending = self.lock();
+        sending.stream.is_some() && !sending.outgoing.is_close_sent()
+    }
+
+    /// Publishes the queue's length, so that it can be read without the lock.
+    #[inline]
+    pub(crate) fn note(&self, sending: &Sending) {
+        self.0.queued.store(sending.out.len(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Sending> {
+        // No callback runs under this lock, and no code of ours panics between two changes.
+        self.0.sending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Caller({}, {})", self.0.id, self.0.peer)
+    }
+}
+
+/// What a [`Caller`] is made of.
+pub(crate) struct CallerParts {
+    pub(crate) token: Token,
+    pub(crate) peer: SocketAddr,
+    pub(crate) sub_protocol: Option<Box<str>>,
+    pub(crate) stream: Arc<TcpStream>,
+    pub(crate) outgoing: Outgoing,
+    /// With the handshake's answer in it.
+    pub(crate) out: Outbox,
+    pub(crate) cap: usize,
+    pub(crate) mailbox: Arc<Mailbox>,
+}
+
+impl Sending {
+    #[inline]
+    pub(crate) fn send(&mut self, message: Message<'_>) -> Result<Sent, SendError> {
+        if self.out.len() >= self.cap {
+            let (queued, cap) = (self.flush_or_end()?, self.cap);
+            if queued >= cap {
+                return Err(SendError::Full { queued, cap });
+            }
+        }
+        let Self { outgoing, out, .. } = self.open()?;
+        if message.len() >= DIRECT
+            && let Some(head) = outgoing.head(message)?
+        {
+            return self.write_direct(&head, message.as_bytes());
+        }
+        outgoing.send(message, out)?;
+        self.written()
+    }
+
+    /// Lends the loop's outbox for as long as it handles what has arrived.
+    #[inline]
+    pub(crate) fn cork(&mut self, lent: &mut Outbox) {
+        if self.out.is_empty() {
+            std::mem::swap(&mut self.out, lent);
+        }
+        self.corked = true;
+    }
+
+    /// Writes what gathered and takes the lent outbox back, or leaves it while bytes wait.
+    #[inline]
+    pub(crate) fn uncork(&mut self, lent: &mut Outbox) -> io::Result<usize> {
+        self.corked = false;
+        self.flush()?;
+        if self.out.is_empty() {
+            if self.out.capacity() > lent.capacity() {
+                std::mem::swap(&mut self.out, lent);
+            }
+            self.out.release();
+        }
+        Ok(self.out.len())
+    }
+
+    /// Writes what waits, as far as the system takes it; says what still waits.
+    pub(crate) fn flush(&mut self) -> io::Result<usize> {
+        let Some(stream) = &self.stream else { return Ok(0) };
+        loop {
+            while let Some(bytes) = self.out.poll_transmit() {
+                match (&**stream).write(bytes) {
+                    Ok(n) => self.out.transmitted(n),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Ok(self.out.len());
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            match self.owed.take() {
+                Some(reply) => self.outgoing.reply(*reply, &mut self.out),
+                None => return Ok(0),
+            }
+        }
+    }
+
+    /// Sends what receiving owes the peer; if much waits, the latest Pong instead of all.
+    pub(crate) fn reply(&mut self, reply: Reply) {
+        if self.out.len() >= REPLIES && !reply.is_close() {
+            self.owed = Some(Box::new(reply));
+        } else {
+            if reply.is_close() {
+                self.owed = None;
+            }
+            self.outgoing.reply(reply, &mut self.out);
+        }
+    }
+
+    pub(crate) fn is_close_sent(&self) -> bool {
+        self.outgoing.is_close_sent()
+    }
+
+    /// The connection is over: the socket closes with the loop's own handle. What is still to be
+    /// sent is the loop's.
+    pub(crate) fn end(&mut self) -> Outbox {
+        self.stream = None;
+        self.owed = None;
+        self.corked = false;
+        std::mem::take(&mut self.out)
+    }
+
+    /// Tells the peer why the connection fails, unless a Close was sent.
+    pub(crate) fn fail(&mut self, code: CloseCode) {
+        self.reply(Reply::close(code));
+    }
+
+    #[inline]
+    fn open(&mut self) -> Result<&mut Self, SendError> {
+        if self.stream.is_none() || self.outgoing.is_close_sent() {
+            return Err(SendError::Closed);
+        }
+        Ok(self)
+    }
+
+    /// Writes at once, unless that is for the loop to do.
+    #[inline]
+    fn written(&mut self) -> Result<Sent, SendError> {
+        let queued = if self.corked { self.out.len() } else { self.flush_or_end()? };
+        Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
+    }
+
+    /// A large message: head and payload straight to the system, behind what waits. Only what it
+    /// does not take is copied.
+    fn write_direct(&mut self, head: &[u8], payload: &[u8]) -> Result<Sent, SendError> {
+        let Some(stream) = &self.stream else { return Err(SendError::Closed) };
+        let waiting = self.out.poll_transmit().unwrap_or_default();
+        let parts = [IoSlice::new(waiting), IoSlice::new(head), IoSlice::new(payload)];
+        let mut written = match (&**stream).write_vectored(&parts) {
+            Ok(n) => n,
+            Err(error) if is_transient(&error) => 0,
+            Err(_) => return self.broken(),
+        };
+        let sent = written.min(waiting.len());
+        self.out.transmitted(sent);
+        written -= sent;
+        for part in [head, payload] {
+            let sent = written.min(part.len());
+            self.out.extend(&part[sent..]);
+            written -= sent;
+        }
+        let queued = self.out.len();
+        Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
+    }
+
+    fn flush_or_end(&mut self) -> Result<usize, SendError> {
+        match self.flush() {
+            Ok(queued) => Ok(queued),
+            Err(_) => self.broken().map(|_| 0),
+        }
+    }
+
+    /// The transport is gone; the loop will read that too, and say so to the service.
+    #[cold]
+    fn broken(&mut self) -> Result<Sent, SendError> {
+        self.out = Outbox::new();
+        Err(SendError::Closed)
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

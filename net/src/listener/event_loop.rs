@@ -1,0 +1,255 @@
+//! One thread of a listener: waits for events and gives each connection its turn.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use wirewright_core::Inbox;
+
+use super::Stop;
+use super::connection::{Connection, Next};
+use super::context::{Context, Settings};
+use super::mailbox::{Command, Mailbox};
+use super::slots::Slots;
+use super::timers::Timers;
+use crate::clock;
+
+/// The listening socket. Connections have tokens of at least a generation, which is larger.
+const LISTENER: Token = Token(0);
+/// Letters from other threads.
+const MAILBOX: Token = Token(1);
+/// Another try at accepting, after the system refused.
+const ACCEPT_AGAIN: Token = Token(2);
+
+/// Bytes read at once, by whichever connection has its turn.
+const SCRATCH: usize = 256 * 1024;
+/// Events taken from the system at once.
+const EVENTS: usize = 1024;
+/// How long accepting rests when the system is out of descriptors or memory: a socket that stays
+/// ready would make the loop spin, an edge that is not repeated would make it deaf.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+pub(crate) struct EventLoop {
+    poll: Poll,
+    /// On the first loop only: it accepts for all.
+    listener: Option<TcpListener>,
+    /// All loops, to deal connections out to, on the loop that accepts.
+    peers: Vec<Arc<Mailbox>>,
+    next_peer: usize,
+    slots: Slots<Connection>,
+    timers: Timers,
+    /// Connections with more to read than fitted into their turn.
+    again: VecDeque<Token>,
+    scratch: Inbox,
+    ctx: Context,
+    /// Set once the loop is to end, when everybody has gone or this time has come.
+    stop_by: Option<Duration>,
+}
+
+impl EventLoop {
+    pub(crate) fn new(settings: Arc<Settings>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), MAILBOX)?));
+        Ok(Self {
+            poll,
+            listener: None,
+            peers: Vec::new(),
+            next_peer: 0,
+            slots: Slots::new(),
+            timers: Timers::new(),
+            again: VecDeque::new(),
+            scratch: Inbox::with_capacity(SCRATCH),
+            ctx: Context::new(settings, mailbox),
+            stop_by: None,
+        })
+    }
+
+    pub(crate) fn mailbox(&self) -> Arc<Mailbox> {
+        Arc::clone(&self.ctx.mailbox)
+    }
+
+    /// Makes this the loop that accepts, for itself and `peers`.
+    pub(crate) fn listen(
+        &mut self,
+        mut listener: TcpListener,
+        peers: Vec<Arc<Mailbox>>,
+    ) -> io::Result<()> {
+        self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        self.listener = Some(listener);
+        self.peers = peers;
+        Ok(())
+    }
+
+    /// Runs until it is told to stop.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut letters = Vec::new();
+        let mut due = Vec::new();
+        while !self.is_over() {
+            let wait = self.wait();
+            if let Err(error) = self.poll.poll(&mut events, wait)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "event loop could not wait for events");
+            }
+            self.ctx.now = clock::now();
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(),
+                    MAILBOX => self.read_mail(&mut letters),
+                    token => self.drive(token, event.is_read_closed() || event.is_error()),
+                }
+            }
+            for _ in 0..self.again.len() {
+                if let Some(token) = self.again.pop_front() {
+                    self.drive(token, true);
+                }
+            }
+            self.timers.expire(self.ctx.now, &mut due);
+            for token in due.drain(..) {
+                if token == ACCEPT_AGAIN { self.accept() } else { self.timeout(token) }
+            }
+            self.scratch.settle();
+            self.ctx.lent.settle();
+        }
+        for token in self.slots.tokens() {
+            if let Some(mut connection) = self.slots.remove(token) {
+                connection.abort(&mut self.ctx);
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop_by.is_some_and(|by| self.slots.len() == 0 || by <= self.ctx.now)
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        if !self.again.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let stop = self.stop_by.map(|by| by.saturating_sub(self.ctx.now));
+        [self.timers.wait(self.ctx.now), stop].into_iter().flatten().min()
+    }
+
+    /// Gives a connection its turn. An event for one that is gone finds nothing.
+    #[inline]
+    fn drive(&mut self, token: Token, to_end: bool) {
+        let Some(connection) = self.slots.get_mut(token) else { return };
+        let next = connection.drive(to_end, &mut self.scratch, &mut self.ctx);
+        self.after(token, next);
+    }
+
+    fn timeout(&mut self, token: Token) {
+        let Some(connection) = self.slots.get_mut(token) else { return };
+        let next = connection.timeout(&mut self.ctx);
+        self.after(token, next);
+    }
+
+    #[inline]
+    fn after(&mut self, token: Token, next: Next) {
+        if next == Next::Gone {
+            // Closing the descriptor, which the last handle does, takes it off the poll.
+            drop(self.slots.remove(token));
+            return;
+        }
+        if next == Next::Again {
+            self.again.push_back(token);
+        }
+        let Some(connection) = self.slots.get_mut(token) else { return };
+        if let Some(deadline) = connection.deadline()
+            && deadline < connection.scheduled
+        {
+            connection.scheduled = deadline;
+            self.timers.insert(deadline, token);
+        }
+    }
+
+    /// Accepts all that wait. No error of one connection, and no want of the system's, ends it.
+    fn accept(&mut self) {
+        while let Some(listener) = &self.listener {
+            match listener.accept() {
+                Ok((stream, peer)) => self.deal(stream, peer),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return,
+                    // The peer was gone before we came (accept(2)).
+                    io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::Interrupted
+                    | io::ErrorKind::PermissionDenied => {}
+                    _ => {
+                        tracing::warn!(%error, "accepting rests");
+                        let at = self.ctx.now.saturating_add(ACCEPT_PAUSE);
+                        self.timers.insert(at, ACCEPT_AGAIN);
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Gives a new connection to the loop whose turn it is.
+    fn deal(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let to = self.next_peer % self.peers.len().max(1);
+        self.next_peer = to + 1;
+        match self.peers.get(to) {
+            Some(mailbox) if !Arc::ptr_eq(mailbox, &self.ctx.mailbox) => {
+                mailbox.send(Command::Adopt(stream, peer));
+            }
+            _ => self.adopt(stream, peer),
+        }
+    }
+
+    fn adopt(&mut self, stream: TcpStream, peer: SocketAddr) {
+        if self.stop_by.is_some() {
+            return;
+        }
+        // Small messages must not wait for the acknowledgement of earlier ones.
+        let nodelay = stream.set_nodelay(true);
+        let token = self.slots.next_token();
+        let mut connection = Connection::new(token, stream, peer, &self.ctx);
+        // Both directions for good: an edge costs nothing while nothing waits, and registering
+        // anew would cost a system call each time.
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let registered = connection
+            .stream_mut()
+            .map_or(Ok(()), |stream| self.poll.registry().register(stream, token, both));
+        if let Err(error) = nodelay.and(registered) {
+            tracing::debug!(%error, "connection lost before its first byte");
+            return;
+        }
+        self.slots.insert(connection);
+        self.after(token, Next::Wait);
+    }
+
+    fn read_mail(&mut self, letters: &mut Vec<Command>) {
+        self.ctx.mailbox.take(letters);
+        for letter in letters.drain(..) {
+            match letter {
+                Command::Adopt(stream, peer) => self.adopt(stream, peer),
+                Command::Look(token) => self.drive(token, false),
+                Command::Stop(stop) => self.stop(stop),
+            }
+        }
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        if let Some(mut listener) = self.listener.take() {
+            // Dropping it closes it; this only spares the poll a stale entry.
+            let _ = self.poll.registry().deregister(&mut listener);
+        }
+        let by = match stop {
+            Stop::Now => self.ctx.now,
+            Stop::Within(time) => self.ctx.now.saturating_add(time),
+        };
+        self.stop_by = Some(self.stop_by.map_or(by, |earlier| earlier.min(by)));
+        for token in self.slots.tokens() {
+            let Some(connection) = self.slots.get_mut(token) else { continue };
+            let next = connection.go_away(&mut self.ctx);
+            self.after(token, next);
+        }
+    }
+}

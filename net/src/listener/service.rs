@@ -1,0 +1,99 @@
+//! What a listener's user writes: what to do with an upgrade request, and with a connection.
+
+use std::error::Error;
+
+use wirewright_core::handshake::{Rejection, Request};
+use wirewright_core::{Close, CloseCode};
+
+use super::caller::Caller;
+use crate::error::ConnectionError;
+
+/// What a callback gives back: a reply, or an error, which goes to [`Service::on_error`] while
+/// the connection goes on.
+pub type Outcome = Result<Reply, Box<dyn Error + Send + Sync>>;
+
+/// What a callback wants sent once it has returned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// Nothing, or nothing more than the callback sent itself.
+    #[default]
+    Nothing,
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+    /// From [`Service::on_ping`]: the Pong that is owed (RFC 6455 §5.5.2). Elsewhere nothing.
+    Pong,
+    /// A Close, with a code that may be sent and a reason of at most 123 bytes; a code or reason
+    /// that may not is an error of the callback's.
+    Close(CloseCode, String),
+}
+
+/// One connection's callbacks. Calls never overlap and come in the order of the wire: `on_open`,
+/// then messages and control frames, then `on_close`, once, however the connection ended.
+///
+/// They run on the connection's event loop, so that nothing is faster, and a callback that blocks
+/// holds up all connections of that loop. A panic ends this connection with code 1011, and
+/// nothing else.
+pub trait Service: Send + 'static {
+    /// The handshake is done; nothing has been received.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_open(&mut self, caller: &Caller) -> Outcome {
+        Ok(Reply::Nothing)
+    }
+
+    /// A text message.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_text(&mut self, caller: &Caller, text: &str) -> Outcome {
+        Ok(Reply::Nothing)
+    }
+
+    /// A binary message.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_binary(&mut self, caller: &Caller, bytes: &[u8]) -> Outcome {
+        Ok(Reply::Nothing)
+    }
+
+    /// A Ping; unless this is implemented, it is answered.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_ping(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
+        Ok(Reply::Pong)
+    }
+
+    /// A Pong, perhaps unasked.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_pong(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
+        Ok(Reply::Nothing)
+    }
+
+    /// The connection is over: with the Close that the peer sent, or, without one, as
+    /// [`CloseCode::ABNORMAL`] (RFC 6455 §7.1.5). What is sent now is lost.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_close(&mut self, caller: &Caller, close: Close<'_>) {}
+
+    /// Something went wrong: a callback's own error, after which the connection goes on, or the
+    /// peer's violation, a limit, the network, after which `on_close` follows.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_error(&mut self, caller: &Caller, error: &ConnectionError) {}
+}
+
+/// Decides on upgrade requests; any `Fn(&Request) -> Result<impl Service, Rejection>` is one.
+pub trait UpgradeService: Send + Sync + 'static {
+    /// The service for a new connection, or why there is none. The request has passed all checks
+    /// of RFC 6455 §4.2.1.
+    ///
+    /// # Errors
+    /// The answer that the peer gets instead of a connection.
+    fn upgrade(&self, request: &Request) -> Result<Box<dyn Service>, Rejection>;
+}
+
+impl<F, S> UpgradeService for F
+where
+    F: Fn(&Request) -> Result<S, Rejection> + Send + Sync + 'static,
+    S: Service,
+{
+    fn upgrade(&self, request: &Request) -> Result<Box<dyn Service>, Rejection> {
+        self(request).map(|service| Box::new(service) as Box<dyn Service>)
+    }
+}
