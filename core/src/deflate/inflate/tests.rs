@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, reason = "test inputs are small")]
+
 use alloc::{vec, vec::Vec};
 
 use flate2::{Compress, Compression, FlushCompress};
@@ -127,7 +129,7 @@ fn s09_limit_is_exact() {
             let mut out = Vec::new();
             let over = pieces.iter().try_for_each(|it| inflater.inflate(it, &mut out, limit - 1));
             assert_eq!(over, Err(InflateError::TooBig));
-            assert!(out.capacity() as u64 <= limit - 1 && out.len() as u64 <= limit - 1);
+            assert!((out.capacity() as u64) < limit);
         }
     }
 }
@@ -269,7 +271,7 @@ fn d24_agrees_with_zlib() {
 #[test]
 fn s12_random_bytes_and_flipped_bits() {
     let whole = deflate(&sample(5, 3000), 6, 15);
-    for seed in 1..20_000_u64 {
+    for seed in 1..2_000_u64 {
         let noise = sample(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15), 64);
         let _ = message(&mut Inflater::new(15), &[&noise], 1 << 20);
         let mut flipped = whole.clone();
