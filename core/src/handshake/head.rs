@@ -78,7 +78,7 @@ impl Head {
         let Complete { bytes, fields } = complete;
         let mut fields = vec![httparse::EMPTY_HEADER; fields];
         let mut request = httparse::Request::new(&mut fields);
-        whole(request.parse(&bytes)?, &bytes)?;
+        whole(request.parse(&bytes), &bytes)?;
         let span = |text: Option<&str>| text.map(|text| Span::of(text.as_bytes(), &bytes));
         let line = RequestLine {
             method: span(request.method).ok_or(HeadError::StartLine)?,
@@ -93,7 +93,7 @@ impl Head {
         let Complete { bytes, fields } = complete;
         let mut fields = vec![httparse::EMPTY_HEADER; fields];
         let mut response = httparse::Response::new(&mut fields);
-        whole(response.parse(&bytes)?, &bytes)?;
+        whole(response.parse(&bytes), &bytes)?;
         let line = StatusLine {
             status: response.code.ok_or(HeadError::StartLine)?,
             reason: Span::of(response.reason.unwrap_or_default().as_bytes(), &bytes),
@@ -178,17 +178,6 @@ impl HeadError {
             | Self::HeadLength { .. }
             | Self::HeaderCount { .. } => Fault::Limit,
             _ => Fault::Peer,
-        }
-    }
-}
-
-impl From<httparse::Error> for HeadError {
-    fn from(error: httparse::Error) -> Self {
-        match error {
-            httparse::Error::HeaderName => Self::HeaderName,
-            httparse::Error::HeaderValue => Self::HeaderValue,
-            httparse::Error::Version => Self::Version,
-            _ => Self::StartLine,
         }
     }
 }
@@ -347,11 +336,27 @@ pub(super) fn trim(text: &str) -> &str {
 }
 
 /// The reader found the end of the head, and the parser must not find another.
-fn whole(parsed: httparse::Status<usize>, bytes: &[u8]) -> Result<(), HeadError> {
+fn whole(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<(), HeadError> {
     match parsed {
-        httparse::Status::Complete(n) if n == bytes.len() => Ok(()),
+        Ok(httparse::Status::Complete(n)) if n == bytes.len() => Ok(()),
+        Err(httparse::Error::HeaderName) => Err(HeadError::HeaderName),
+        Err(httparse::Error::HeaderValue) => Err(HeadError::HeaderValue),
+        Err(httparse::Error::Version) if has_other_version(bytes) => Err(HeadError::Version),
         _ => Err(HeadError::StartLine),
     }
+}
+
+/// Whether the first line speaks of an HTTP version that is neither 1.0 nor 1.1; the parser says
+/// `Version` of whatever it finds in its place.
+fn has_other_version(head: &[u8]) -> bool {
+    let mut words = head.trim_ascii_start().split(|&byte| matches!(byte, b' ' | b'\r'));
+    words.by_ref().take(3).any(|word| match word {
+        b"HTTP/1.0" | b"HTTP/1.1" => false,
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] => {
+            major.is_ascii_digit() && minor.is_ascii_digit()
+        }
+        _ => false,
+    })
 }
 
 fn spans(headers: &[httparse::Header<'_>], bytes: &[u8]) -> Box<[Field]> {
@@ -360,4 +365,48 @@ fn spans(headers: &[httparse::Header<'_>], bytes: &[u8]) -> Box<[Field]> {
         value: Span::of(header.value, bytes),
     };
     headers.iter().map(field).collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S-19: every turn of the reader's loop moves `scanned` by one and none moves it back, so
+    /// that it says how many bytes were looked at; the parser comes once, when there is a head.
+    #[test]
+    fn s19_each_byte_is_scanned_once() {
+        let text = b"GET / HTTP/1.1\r\nHost: h\r\nX: y\r\n\r\n";
+        let mut reader = HeadReader::request(HandshakeLimits::default());
+        let mut inbox = Inbox::new();
+        for (n, &byte) in text.iter().enumerate() {
+            assert_eq!(reader.scanned, n);
+            assert!(reader.receive(&mut inbox).unwrap().is_none());
+            assert_eq!(reader.scanned, n);
+            inbox.extend(&[byte]);
+            if n + 1 < text.len() {
+                assert!(reader.receive(&mut inbox).unwrap().is_none());
+            }
+        }
+        let complete = reader.receive(&mut inbox).unwrap().unwrap();
+        assert_eq!((&*complete.bytes, complete.fields), (&text[..], 2));
+    }
+
+    /// An inbox with less in it than at the last call is the caller's mistake, and no panic.
+    #[test]
+    fn a_smaller_inbox_is_waited_for() {
+        let mut reader = HeadReader::request(HandshakeLimits::default());
+        let mut inbox = Inbox::new();
+        inbox.extend(b"GET / HTTP/1.1\r\n");
+        assert!(reader.receive(&mut inbox).unwrap().is_none());
+        inbox.consume(10);
+        assert!(reader.receive(&mut inbox).unwrap().is_none());
+        assert!(reader.receive(&mut Inbox::new()).unwrap().is_none());
+    }
+
+    #[test]
+    fn spans_of_what_is_no_part_are_empty() {
+        let head = Head { bytes: b"abc".as_slice().into(), fields: Box::new([]) };
+        assert_eq!(head.text(Span::of(b"", b"abc")), "");
+        assert_eq!(head.text(Span::of(&head.bytes[1..2], &head.bytes)), "b");
+    }
 }
