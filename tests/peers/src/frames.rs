@@ -56,6 +56,26 @@ impl Frame<'_> {
     }
 }
 
+/// Takes the first frame, which must be whole and unmasked: its first byte, its payload and what
+/// follows.
+#[must_use]
+pub fn parse(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&[first, second], rest) = bytes.split_first_chunk()?;
+    let (length, rest) = match second {
+        126 => {
+            let (length, rest) = rest.split_first_chunk()?;
+            (usize::from(u16::from_be_bytes(*length)), rest)
+        }
+        127 => {
+            let (length, rest) = rest.split_first_chunk()?;
+            (usize::try_from(u64::from_be_bytes(*length)).ok()?, rest)
+        }
+        length => (usize::from(length), rest),
+    };
+    let (payload, rest) = rest.split_at_checked(length)?;
+    Some((first, payload, rest))
+}
+
 /// A key that differs from frame to frame and is the same in every run.
 #[must_use]
 pub fn mask_key(index: usize) -> [u8; 4] {

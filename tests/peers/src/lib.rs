@@ -1,11 +1,13 @@
 //! What the measuring programs share: arguments, frames made by hand, processes, statistics.
 
 pub mod args;
+pub mod contest;
 pub mod frames;
 pub mod histogram;
 pub mod process;
 pub mod stats;
 pub mod table;
+pub mod wire;
 
 /// Any failure ends a measurement: there is nobody to recover for.
 pub type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

@@ -2,24 +2,17 @@
 
 use bytes::BytesMut;
 use fastwebsockets::{FragmentCollector, OpCode, WebSocket};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::io::BufReader;
 use wirewright_peers::Result;
+use wirewright_peers::wire::{Wire, now};
 
 use crate::cases::{Case, Role};
-use crate::wire::Wire;
 
 /// An engine that takes messages out of a stream.
 pub trait Decode {
     /// Hands the next `count` messages to `each`.
     fn decode(&mut self, count: usize, each: impl FnMut(&[u8])) -> Result<()>;
-}
-
-/// The wire never makes anybody wait, so that a future that does is a mistake of the adapter.
-pub fn now<T>(future: impl Future<Output = T>) -> Result<T> {
-    Ok(future
-        .now_or_never()
-        .ok_or("an engine waits for an in-memory wire")?)
 }
 
 /// The limit: the same bytes copied, in pieces as large as a read.

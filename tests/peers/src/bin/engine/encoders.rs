@@ -9,10 +9,9 @@ use bytes::{Bytes, BytesMut};
 use fastwebsockets::{Frame, OpCode, Payload, WebSocket};
 use futures_util::SinkExt;
 use wirewright_peers::Result;
+use wirewright_peers::wire::{Wire, now};
 
 use crate::cases::{Case, Role};
-use crate::decoders::now;
-use crate::wire::Wire;
 
 /// An engine that puts messages on a wire.
 pub trait Encode {
@@ -36,7 +35,7 @@ impl Memcpy {
         let bytes_per_message = stream.len() / messages;
         let piece = &stream[..bytes_per_message.max(16 * 1024)];
         Self {
-            wire: Wire::writing(case),
+            wire: Wire::writing(case.size),
             piece,
             bytes_per_message,
         }
@@ -74,7 +73,7 @@ impl Tungstenite {
             true => tungstenite::Message::Text(case.text().into()),
             false => tungstenite::Message::Binary(Bytes::from_static(case.payload())),
         };
-        let socket = tungstenite::WebSocket::from_raw_socket(Wire::writing(case), role, None);
+        let socket = tungstenite::WebSocket::from_raw_socket(Wire::writing(case.size), role, None);
         Self { socket, message }
     }
 }
@@ -109,7 +108,7 @@ impl FastWebsockets {
         } else {
             OpCode::Binary
         };
-        let socket = WebSocket::after_handshake(Wire::writing(case), role);
+        let socket = WebSocket::after_handshake(Wire::writing(case.size), role);
         Self {
             socket,
             opcode,
@@ -141,7 +140,7 @@ pub struct TokioWebsockets {
 
 impl TokioWebsockets {
     pub fn new(case: &Case) -> Self {
-        let wire = Wire::writing(case);
+        let wire = Wire::writing(case.size);
         let socket = match case.role {
             Role::Server => tokio_websockets::ServerBuilder::new().serve(wire),
             Role::Client => tokio_websockets::ClientBuilder::new().take_over(wire),
@@ -175,7 +174,7 @@ pub struct WebSocketCrate {
 
 impl WebSocketCrate {
     pub fn new(case: &Case) -> Self {
-        let wire = Wire::writing(case);
+        let wire = Wire::writing(case.size);
         let socket = match case.role {
             Role::Server => web_socket::WebSocket::server(wire),
             Role::Client => web_socket::WebSocket::client(wire),
@@ -228,7 +227,7 @@ impl Sockudo {
             protocol: sockudo_ws::protocol::Protocol::new(role, 16 << 20, 64 << 20),
             message,
             buffer: BytesMut::with_capacity(sockudo_ws::CORK_BUFFER_SIZE),
-            wire: Wire::writing(case),
+            wire: Wire::writing(case.size),
         }
     }
 

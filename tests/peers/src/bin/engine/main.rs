@@ -1,19 +1,15 @@
 //! The engines in memory: decoding and encoding, the same bytes for everybody, beside `memcpy`.
 
 mod cases;
-mod contest;
 mod decoders;
 mod encoders;
+mod field;
 mod ours;
-mod wire;
-
-use std::time::{Duration, Instant};
 
 use cases::Case;
-use contest::Contestant;
 use serde_json::json;
 use wirewright_peers::args::Args;
-use wirewright_peers::stats::{interleave, median};
+use wirewright_peers::contest::Timing;
 use wirewright_peers::table::{Table, figure};
 use wirewright_peers::{Result, process};
 
@@ -23,10 +19,7 @@ const USAGE: &str = "engine [--engines NAME,…] [--rows PART,…] [--rounds N] 
 struct Options {
     engines: Option<Vec<String>>,
     cases: Vec<Case>,
-    rounds: usize,
-    time: Duration,
-    /// A fixed amount of work instead of a time, for tools that count instructions.
-    batches: Option<usize>,
+    timing: Timing,
     json: String,
 }
 
@@ -42,9 +35,7 @@ fn options() -> Result<Options> {
     let options = Options {
         engines: args.list("--engines")?,
         cases: cases::all().into_iter().filter(wanted).collect(),
-        rounds: args.option("--rounds")?.unwrap_or(9),
-        time: Duration::from_millis(args.option("--millis")?.unwrap_or(20)),
-        batches: args.option("--batches")?,
+        timing: Timing::from_args(&mut args)?,
         json: args
             .option("--json")?
             .unwrap_or_else(|| "engine.json".to_owned()),
@@ -64,39 +55,13 @@ fn options() -> Result<Options> {
     Ok(options)
 }
 
-/// Nanoseconds per message in one round.
-fn measure(options: &Options, contestant: &mut Contestant, messages: usize) -> Result<f64> {
-    let start = Instant::now();
-    let mut batches = 0;
-    loop {
-        (contestant.run)(messages)?;
-        batches += 1;
-        let enough = match options.batches {
-            Some(wanted) => batches >= wanted,
-            None => start.elapsed() >= options.time,
-        };
-        if enough {
-            break;
-        }
-    }
-    Ok(start.elapsed().as_nanos() as f64 / (batches * messages) as f64)
-}
-
 fn main() -> Result<()> {
     let options = options()?;
     let mut table: Option<Table> = None;
     let mut results = Vec::new();
     for case in &options.cases {
-        let (mut contestants, messages) = contest::contestants(case, options.engines.as_deref())?;
-        let mut rounds = vec![Vec::new(); contestants.len()];
-        for index in interleave(contestants.len(), options.rounds) {
-            let nanos = measure(&options, &mut contestants[index], messages)?;
-            rounds[index].push(nanos);
-        }
-        let medians: Vec<f64> = rounds
-            .iter()
-            .map(|round| median(round.iter().copied()))
-            .collect();
+        let (mut contestants, messages) = field::contestants(case, options.engines.as_deref())?;
+        let medians = options.timing.medians(&mut contestants, messages)?;
         let names: Vec<&str> = contestants
             .iter()
             .map(|contestant| contestant.name)
@@ -116,7 +81,7 @@ fn main() -> Result<()> {
         "{}",
         table.map_or_else(String::new, |table| table.markdown())
     );
-    let all = json!({ "rounds": options.rounds, "rows": results });
+    let all = json!({ "rounds": options.timing.rounds, "rows": results });
     Ok(std::fs::write(&options.json, format!("{all:#}\n"))?)
 }
 

@@ -7,11 +7,11 @@ use wirewright_core::{
     Config, Event, Inbox, Incoming, MaskingKeys, Message, Outbox, Outgoing, Sender,
 };
 use wirewright_peers::Result;
+use wirewright_peers::wire::Wire;
 
 use crate::cases::{Case, Role};
 use crate::decoders::Decode;
 use crate::encoders::Encode;
-use crate::wire::Wire;
 
 /// What one read may bring, as large as the largest of the peers' buffers.
 const READ: usize = 128 * 1024;
@@ -94,7 +94,7 @@ impl Encoder {
             outgoing: Outgoing::new(sender, &config(), None),
             outbox: Outbox::new(),
             message,
-            wire: Wire::writing(case),
+            wire: Wire::writing(case.size),
         }
     }
 

@@ -3,18 +3,12 @@
 use std::hint::black_box;
 
 use wirewright_peers::Result;
+use wirewright_peers::contest::Contestant;
 
 use crate::cases::{Case, Role, Task};
 use crate::decoders::{self, Decode};
 use crate::encoders::{self, Encode};
 use crate::ours;
-
-/// One engine on one case, ready to run.
-pub struct Contestant {
-    pub name: &'static str,
-    /// Decodes or encodes that many messages.
-    pub run: Box<dyn FnMut(usize) -> Result<()>>,
-}
 
 /// The contestants and how many messages make a batch.
 pub fn contestants(case: &Case, only: Option<&[String]>) -> Result<(Vec<Contestant>, usize)> {

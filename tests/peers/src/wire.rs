@@ -5,10 +5,13 @@ use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::cases::Case;
+use crate::Result;
 
+/// The socket.
+#[derive(Debug)]
 pub struct Wire {
     input: &'static [u8],
     position: usize,
@@ -18,6 +21,7 @@ pub struct Wire {
 
 impl Wire {
     /// For an engine that decodes.
+    #[must_use]
     pub fn reading(input: &'static [u8]) -> Self {
         Self {
             input,
@@ -27,12 +31,15 @@ impl Wire {
         }
     }
 
-    /// For an engine that encodes `case`.
-    pub fn writing(case: &Case) -> Self {
+    /// For an engine that encodes messages of `size` bytes: the sink is larger than any one
+    /// frame and small enough to stay in the cache, as a socket's buffer does.
+    #[must_use]
+    pub fn writing(size: usize) -> Self {
+        let sink = vec![0; (256 * 1024).max(size + 64)];
         Self {
             input: &[],
             position: 0,
-            sink: vec![0; sink_bytes(case)],
+            sink,
             written: 0,
         }
     }
@@ -56,14 +63,10 @@ impl Wire {
     }
 
     /// What has been written since the sink was last full.
+    #[must_use]
     pub fn written(&self) -> &[u8] {
         &self.sink[..self.written]
     }
-}
-
-/// Larger than any one frame, small enough to stay in the cache as a socket's buffer does.
-fn sink_bytes(case: &Case) -> usize {
-    (256 * 1024).max(case.size + 64)
 }
 
 impl Read for Wire {
@@ -129,4 +132,14 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// The result of a future that has no reason to wait.
+///
+/// # Errors
+/// When it waits: a mistake of the adapter, for the wire is always ready.
+pub fn now<T>(future: impl Future<Output = T>) -> Result<T> {
+    Ok(future
+        .now_or_never()
+        .ok_or("an engine waits for an in-memory wire")?)
 }
