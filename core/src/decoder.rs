@@ -366,10 +366,9 @@ impl Decoder {
             return Ok(());
         };
         let max = self.limits.max_message_size;
-        let budget = max - assembly.streamed.min(max);
         let before = inbox.inflated.bytes.len();
         let input = &inbox.buffer.filled()[place.clone()];
-        let result = inflation.inflate(input, last, &mut inbox.inflated, budget);
+        let result = inflation.inflate(input, last, &mut inbox.inflated, max);
         match result {
             Ok(()) => {}
             Err(InflateError::Corrupt) => return Err(Violation::Deflate.into()),
