@@ -22,17 +22,22 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod client;
 mod clock;
 mod error;
 mod listener;
 
+pub use client::{Client, ClientBuilder, ClientError, Deadline};
 pub use error::{ConnectionError, SendError};
 pub use listener::{
     Caller, Listener, ListenerBuilder, Outcome, Reply, Sent, Service, UpgradeService,
 };
 pub use wirewright_core as core;
-pub use wirewright_core::handshake::{HandshakeLimits, Headers, Rejection, Request};
+pub use wirewright_core::handshake::{
+    Credentials, CredentialsError, HandshakeError, HandshakeLimits, Headers, Refused, Rejection,
+    Request, Response,
+};
 pub use wirewright_core::{
     Close, CloseCode, Compression, Config, KeepAliveOptions, Limit, Limits, Message, MessageBuf,
-    Misuse, Violation,
+    MessageKind, Misuse, Uri, Violation,
 };

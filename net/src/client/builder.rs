@@ -1,0 +1,279 @@
+//! The options of a client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wirewright_core::handshake::{ClientRequest, Credentials, HandshakeLimits, Headers};
+use wirewright_core::{Compression, Config, KeepAliveOptions, Limits, Uri, UriError};
+
+use super::Client;
+use super::connect::{self, Reach};
+use super::driver::{Driver, Timing};
+use super::error::ClientError;
+
+/// Options for a connection, each with a default that is safe and finite. It may connect any
+/// number of times.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use wirewright::Client;
+///
+/// let client = Client::builder("ws://example.com/feed")
+///     .sub_protocols(["v2.feed", "v1.feed"])?
+///     .header("X-Trace", "7")?
+///     .read_timeout(Some(Duration::from_secs(10)))
+///     .connect()?;
+/// # Ok::<(), wirewright::ClientError>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct ClientBuilder {
+    request: Result<ClientRequest, UriError>,
+    credentials: Option<Arc<dyn Credentials>>,
+    config: Config,
+    timing: Timing,
+    reach: Reach,
+    read_ahead: usize,
+}
+
+impl ClientBuilder {
+    /// The defaults, for this URI.
+    pub fn new(uri: Uri) -> Self {
+        Self::with(Ok(ClientRequest::new(uri)))
+    }
+
+    /// The defaults, for this URL; if it is none, connecting says so.
+    pub(super) fn parse(url: &str) -> Self {
+        Self::with(url.parse().map(ClientRequest::new))
+    }
+
+    fn with(request: Result<ClientRequest, UriError>) -> Self {
+        Self {
+            request,
+            credentials: None,
+            config: Config::client(),
+            timing: Timing {
+                read: None,
+                write: None,
+                close: Some(Duration::from_secs(60)),
+                keep_alive: KeepAliveOptions::default(),
+            },
+            reach: Reach {
+                connect_timeout: Some(Duration::from_secs(30)),
+                handshake_timeout: Some(Duration::from_secs(300)),
+                nodelay: true,
+                send_buffer: None,
+                receive_buffer: None,
+                spin: Duration::ZERO,
+            },
+            read_ahead: 1 << 20,
+        }
+    }
+
+    fn request<E>(
+        mut self,
+        change: impl FnOnce(ClientRequest) -> Result<ClientRequest, E>,
+    ) -> Result<Self, ClientError>
+    where
+        ClientError: From<E>,
+    {
+        self.request = Ok(change(self.request?)?);
+        Ok(self)
+    }
+
+    /// Sub-protocols to offer, the best first. The server must then choose one of them; an answer
+    /// without is an error. None by default.
+    ///
+    /// # Errors
+    /// [`ClientError::Option`] for a name that is not a token or is given twice.
+    pub fn sub_protocols<I>(self, names: I) -> Result<Self, ClientError>
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        self.request(|request| request.sub_protocols(names))
+    }
+
+    /// Adds a header to the request, of the same name as another too.
+    ///
+    /// # Errors
+    /// [`ClientError::Option`] for a name or value that cannot be sent, and for a header that the
+    /// handshake writes itself: `Host`, `Connection`, `Upgrade`, `Content-Length`,
+    /// `Transfer-Encoding`, `Sec-WebSocket-*`.
+    pub fn header(self, name: &str, value: &str) -> Result<Self, ClientError> {
+        self.request(|request| request.header(name, value))
+    }
+
+    /// Adds headers to the request; a name that was given before is replaced.
+    ///
+    /// # Errors
+    /// [`ClientError::Url`], if there is no URL to send them to.
+    pub fn headers(self, headers: &Headers) -> Result<Self, ClientError> {
+        self.request(|request| Ok::<_, ClientError>(request.headers(headers)))
+    }
+
+    /// Sends `Origin`, as browsers do. None by default.
+    ///
+    /// # Errors
+    /// [`ClientError::Option`] for a value that cannot be sent.
+    pub fn origin(self, origin: &str) -> Result<Self, ClientError> {
+        self.request(|request| request.origin(origin))
+    }
+
+    /// Sends this as `Host` instead of what the URL says.
+    ///
+    /// # Errors
+    /// [`ClientError::Option`] if it is not `host[:port]`.
+    pub fn host(self, host: &str) -> Result<Self, ClientError> {
+        self.request(|request| request.host(host))
+    }
+
+    /// Who the client is; asked for headers anew for every handshake. Nobody by default.
+    pub fn credentials(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// permessage-deflate, which is offered by default; `None` offers nothing.
+    pub fn compression(mut self, compression: Option<Compression>) -> Self {
+        self.config.compression = compression;
+        self
+    }
+
+    /// All limits on what the server may send at once.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// The largest frame to accept, and at the same time the largest to send: longer messages are
+    /// sent in several. 65 536 bytes of payload by default.
+    pub fn max_frame_size(mut self, bytes: usize) -> Self {
+        self.config.limits.max_frame_size = bytes;
+        self.config.outgoing_frame_size = bytes;
+        self
+    }
+
+    /// The largest message to accept, inflated. 16 MiB by default.
+    pub fn max_message_size(mut self, bytes: u64) -> Self {
+        self.config.limits.max_message_size = bytes;
+        self
+    }
+
+    /// The largest frame to send, if it is not to be [`max_frame_size`](Self::max_frame_size).
+    pub fn outgoing_frame_size(mut self, bytes: usize) -> Self {
+        self.config.outgoing_frame_size = bytes;
+        self
+    }
+
+    /// Limits on the server's answer to the handshake.
+    ///
+    /// # Errors
+    /// [`ClientError::Url`], if there is no URL to get an answer from.
+    pub fn handshake_limits(self, limits: HandshakeLimits) -> Result<Self, ClientError> {
+        self.request(|request| Ok::<_, ClientError>(request.limits(limits)))
+    }
+
+    /// Bytes of messages to receive while a send waits for room and nobody reads, as a server may
+    /// not read before it has written. 1 MiB by default; what is there has to be read before more
+    /// is received.
+    pub fn max_read_ahead(mut self, bytes: usize) -> Self {
+        self.read_ahead = bytes;
+        self
+    }
+
+    /// How long connecting may take over all addresses of the host; resolving its name is not
+    /// counted. 30 s by default.
+    pub fn connect_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.reach.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the handshake may take once connected. 300 s by default.
+    pub fn handshake_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.reach.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long a read may take until its message is complete. For ever by default.
+    pub fn read_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timing.read = timeout;
+        self
+    }
+
+    /// How long a write may take until the system has taken all of it. For ever by default.
+    pub fn write_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timing.write = timeout;
+        self
+    }
+
+    /// How long [`Client::close`] waits for the server's Close. 60 s by default.
+    pub fn close_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timing.close = timeout;
+        self
+    }
+
+    /// When to ping a silent server and when to give it up, which happens while a thread reads:
+    /// after 25 s and 20 s by default.
+    pub fn keep_alive(mut self, options: KeepAliveOptions) -> Self {
+        self.timing.keep_alive = options;
+        self
+    }
+
+    /// Whether small frames leave at once (`TCP_NODELAY`); on by default.
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.reach.nodelay = nodelay;
+        self
+    }
+
+    /// Bytes that the system holds for us of what is sent (`SO_SNDBUF`). As it sees fit, by
+    /// default.
+    pub fn send_buffer(mut self, bytes: Option<usize>) -> Self {
+        self.reach.send_buffer = bytes;
+        self
+    }
+
+    /// Bytes that the system holds for us of what is received (`SO_RCVBUF`). As it sees fit, by
+    /// default.
+    pub fn receive_buffer(mut self, bytes: Option<usize>) -> Self {
+        self.reach.receive_buffer = bytes;
+        self
+    }
+
+    /// How long a read asks the system again and again before it waits: latency for a core's
+    /// work. Not at all by default.
+    pub fn spin(mut self, spin: Duration) -> Self {
+        self.reach.spin = spin;
+        self
+    }
+
+    /// Connects, and does the opening handshake.
+    ///
+    /// # Errors
+    /// Any [`ClientError`] that names a part of this: `Url`, `TlsMissing`, `Credentials`,
+    /// `Random`, `Resolve`, `Connect`, `TimedOut`, `Network`, `Refused`, `Handshake`.
+    pub fn connect(&self) -> Result<Client, ClientError> {
+        let request = self.request.clone()?.compression(self.config.compression.clone());
+        let request = match &self.credentials {
+            Some(credentials) => request.credentials(&**credentials)?,
+            None => request,
+        };
+        let is_secure = request.uri().is_secure();
+        let (opened, response) = connect::open(request, &self.reach)?;
+        let driver = Driver::new(opened, &self.config, self.timing.clone(), self.read_ahead);
+        Ok(Client::new(driver, response, is_secure))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("request", &self.request)
+            .field("credentials", &self.credentials.is_some())
+            .field("config", &self.config)
+            .field("timing", &self.timing)
+            .field("reach", &self.reach)
+            .field("read_ahead", &self.read_ahead)
+            .finish()
+    }
+}

@@ -1,0 +1,81 @@
+//! The closing handshake (RFC 6455 §7.1.2) from this side.
+
+use std::time::{Duration, Instant};
+
+use wirewright_core::{Close, CloseCode};
+
+use super::control::End;
+use super::driver::{Driver, deadline};
+use super::error::{ClientError, Deadline};
+use super::receive::NoMore;
+
+impl Driver {
+    /// Sends a Close and waits for the server's, and then for the server to end the connection.
+    pub(super) fn close(
+        &self,
+        close: Close<'_>,
+        timeout: Option<Duration>,
+    ) -> Result<(), ClientError> {
+        let deadline = deadline(timeout);
+        if let Err(error) = self.send_close(close, deadline) {
+            if error.is_timeout() {
+                self.give_up(End::GivenUp);
+                return Err(ClientError::TimedOut(Deadline::Close));
+            }
+            return Err(error);
+        }
+        self.await_close(close.code(), deadline)
+    }
+
+    fn send_close(&self, close: Close<'_>, deadline: Option<Instant>) -> Result<(), ClientError> {
+        self.with_turn(deadline, |writer, deadline| {
+            writer.outgoing.send_close(close, &mut writer.outbox)?;
+            self.control.set_closed_by_us();
+            self.transmit(writer, deadline)
+        })
+    }
+
+    /// Receives up to the server's Close. Messages before it are kept for those who still read,
+    /// as many as are read ahead.
+    fn await_close(&self, sent: CloseCode, deadline: Option<Instant>) -> Result<(), ClientError> {
+        loop {
+            // One turn for one batch: other readers may want what came.
+            let Some(mut turn) = self.incoming.acquire(deadline) else { break };
+            let hint = self.parse(&mut turn, false);
+            match self.more(&mut turn, hint, deadline) {
+                Ok(()) => continue,
+                Err(NoMore::Late) => break,
+                Err(NoMore::Ended) => self.finish(&mut turn, deadline),
+            };
+            match self.control.how_it_ended() {
+                Some((End::Closed { code, .. }, _)) if code == sent => return Ok(()),
+                Some((End::Closed { code: echoed, .. }, _)) => {
+                    return Err(ClientError::CloseEcho { sent, echoed });
+                }
+                Some((End::Dropped | End::Network(..), _)) => {
+                    return Err(ClientError::CloseUnanswered);
+                }
+                Some((end, _)) => return Err(end.into_error()),
+                None => break,
+            }
+        }
+        self.give_up(End::GivenUp);
+        Err(ClientError::TimedOut(Deadline::Close))
+    }
+
+    /// Says that this end goes away, if that can be done at once.
+    pub(super) fn leave(&self) {
+        if !self.control.is_open() {
+            return;
+        }
+        if let Some(mut turn) = self.outgoing.try_acquire() {
+            let writer = &mut *turn;
+            let close = Close::from_code(CloseCode::GOING_AWAY);
+            let sent = writer.outgoing.send_close(close, &mut writer.outbox);
+            if let (Ok(()), Some(bytes)) = (sent, writer.outbox.poll_transmit()) {
+                // What the socket does not take now is lost with it.
+                let _ = self.socket.try_send(bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What the two halves of a connection tell each other: what is owed to the peer, and how it
+//! ended.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use wirewright_core::{Close, CloseCode, Outbox, Outgoing, ReceiveError, Reply};
+
+use super::error::{ClientError, Deadline};
+
+/// Shared by whoever receives and whoever sends; its lock is never held across a system call.
+///
+/// Whoever owes something says so here and *tries* for the sender's turn. If it is taken, then
+/// whoever has it looks here once more after giving it back, so that nothing owed is forgotten.
+#[derive(Debug)]
+pub(super) struct Control {
+    /// Something is owed, or bytes were left unsent by somebody who could not wait.
+    pending: AtomicBool,
+    /// No Close was sent or received, and the network has not failed.
+    open: AtomicBool,
+    /// The first Close was ours.
+    closed_by_us: AtomicBool,
+    /// Whether `state` holds an end.
+    ended: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// "If an endpoint receives a Ping frame and has not yet sent Pong frame(s) in response to
+    /// previous Ping frame(s), the endpoint MAY elect to send a Pong frame for only the most
+    /// recently processed Ping frame" (RFC 6455 §5.5.3): one slot bounds what a flood costs.
+    pong: Option<Reply>,
+    ping: Option<[u8; 8]>,
+    close: Option<CloseCode>,
+    end: Option<(End, Instant)>,
+}
+
+/// How a connection ended, as often as anybody asks.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    /// A Close frame was received.
+    Closed { code: CloseCode, reason: String },
+    /// The peer was told what it did wrong.
+    Failed(ReceiveError),
+    /// The stream ended.
+    Dropped,
+    /// The network failed: what kind, and what the system calls it.
+    Network(io::ErrorKind, Option<i32>),
+    /// The peer fell silent.
+    Silent,
+    /// This side gave up waiting for the peer's Close.
+    GivenUp,
+    /// This side wants no more of it.
+    Aborted,
+}
+
+impl Control {
+    pub(super) fn new() -> Self {
+        Self {
+            pending: AtomicBool::new(false),
+            open: AtomicBool::new(true),
+            closed_by_us: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Owes the Pong for this Ping, and no longer that for the one before.
+    pub(super) fn owe_pong(&self, ping: &[u8]) {
+        self.lock().pong = Some(Reply::pong(ping));
+        self.set_pending();
+    }
+
+    pub(super) fn owe_ping(&self, payload: [u8; 8]) {
+        self.lock().ping = Some(payload);
+        self.set_pending();
+    }
+
+    /// Says that somebody has to send.
+    pub(super) fn set_pending(&self) {
+        self.pending.store(true, Ordering::Relaxed);
+        // Against the one in `is_pending_after`: either we get the sender's turn next, or who
+        // gives it back sees this.
+        fence(Ordering::SeqCst);
+    }
+
+    #[inline]
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::Relaxed)
+    }
+
+    /// As [`is_pending`](Self::is_pending), for whoever has just given the sender's turn back.
+    #[inline]
+    pub(super) fn is_pending_after(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.is_pending()
+    }
+
+    /// Moves what is owed into the outbox, which ends at a frame's end.
+    pub(super) fn take_owed(&self, outgoing: &mut Outgoing, outbox: &mut Outbox) {
+        let mut state = self.lock();
+        self.pending.store(false, Ordering::Relaxed);
+        let (pong, ping, close) = (state.pong.take(), state.ping.take(), state.close.take());
+        drop(state);
+        if let Some(pong) = pong {
+            outgoing.reply(pong, outbox);
+        }
+        if let Some(ping) = ping {
+            // After a Close nothing is owed, and that is the one error: 8 bytes fit.
+            let _ = outgoing.send_ping(&ping, outbox);
+        }
+        if let Some(code) = close {
+            outgoing.fail(code, outbox);
+        }
+    }
+
+    /// The peer's Close: "the endpoint MUST send a Close frame in response" (RFC 6455 §5.5.1),
+    /// unless it sent one.
+    pub(super) fn closed(&self, close: Close<'_>) {
+        let (code, reason) = (close.code(), close.reason().into());
+        self.end_owing(End::Closed { code, reason }, code);
+    }
+
+    /// The peer's fault, of which it is told (RFC 6455 §7.1.7).
+    pub(super) fn failed(&self, error: ReceiveError) {
+        self.end_owing(End::Failed(error), error.close_code());
+    }
+
+    fn end_owing(&self, end: End, code: CloseCode) {
+        self.end(end);
+        let mut state = self.lock();
+        state.pong = None;
+        state.close = Some(code);
+        drop(state);
+        self.set_pending();
+    }
+
+    /// The connection ended; the first to say how is right.
+    pub(super) fn end(&self, end: End) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            state.end = Some((end, Instant::now()));
+        }
+        self.open.store(false, Ordering::Release);
+        self.ended.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// How and when the connection ended, if it did.
+    pub(super) fn how_it_ended(&self) -> Option<(End, Instant)> {
+        if self.has_ended() { self.lock().end.clone() } else { None }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// A Close was sent, or nothing can be.
+    pub(super) fn set_closing(&self) {
+        self.open.store(false, Ordering::Release);
+    }
+
+    pub(super) fn set_closed_by_us(&self) {
+        self.closed_by_us.store(true, Ordering::Relaxed);
+        self.set_closing();
+    }
+
+    pub(super) fn is_closed_by_us(&self) -> bool {
+        self.closed_by_us.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code of a caller's runs under it, so that nothing in it is ever half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl End {
+    pub(super) fn network(error: &io::Error) -> Self {
+        Self::Network(error.kind(), error.raw_os_error())
+    }
+
+    /// Whether the peer was told, or is to be told, and should now end the connection.
+    pub(super) const fn is_said(&self) -> bool {
+        matches!(self, Self::Closed { .. } | Self::Failed(_))
+    }
+
+    pub(super) fn into_error(self) -> ClientError {
+        match self {
+            Self::Closed { code, reason } => ClientError::Closed { code, reason },
+            Self::Failed(error) => error.into(),
+            Self::Dropped | Self::GivenUp => ClientError::dropped(),
+            Self::Network(kind, os) => {
+                let error = os.map_or_else(|| kind.into(), io::Error::from_raw_os_error);
+                ClientError::network(error)
+            }
+            Self::Silent => ClientError::TimedOut(Deadline::KeepAlive),
+            Self::Aborted => ClientError::Aborted,
+        }
+    }
+}

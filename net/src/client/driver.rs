@@ -1,0 +1,242 @@
+//! One connection: its socket, its two halves, and what they owe each other.
+//!
+//! Nothing here knows who drives: today the thread that is inside a call does. Everything goes
+//! through `&self`, so that another party may do so while no thread is.
+//!
+//! Lock order: a sender that waits for room *tries* for the reader's turn, a reader with a reply
+//! *tries* for the sender's; neither ever waits for one while it has the other.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use wirewright_core::deflate::Agreement;
+use wirewright_core::{
+    Config, Inbox, Incoming, KeepAlive, KeepAliveOptions, MaskingKeys, Outbox, Outgoing, Role,
+    Sender,
+};
+
+use super::ahead::Ahead;
+use super::control::{Control, End};
+use super::error::ClientError;
+use super::socket::{KernelTimeout, Socket, Until, Ways};
+use super::turn::Turn;
+
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) socket: Socket,
+    pub(super) control: Control,
+    pub(super) incoming: Turn<Reader>,
+    pub(super) outgoing: Turn<Writer>,
+    pub(super) timing: Timing,
+    /// The moment from which the engine's times count.
+    pub(super) epoch: Instant,
+}
+
+/// How long things may take; `None` is for ever.
+#[derive(Clone, Debug)]
+pub(super) struct Timing {
+    pub(super) read: Option<Duration>,
+    pub(super) write: Option<Duration>,
+    pub(super) close: Option<Duration>,
+    pub(super) keep_alive: KeepAliveOptions,
+}
+
+/// What belongs to whoever receives.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) incoming: Incoming,
+    pub(super) inbox: Inbox,
+    pub(super) ahead: Ahead,
+    pub(super) keep_alive: KeepAlive,
+    /// The time of the last receive: one reading of the clock for a batch of messages.
+    pub(super) now: Duration,
+    pub(super) kernel: KernelTimeout,
+    /// The connection has ended and the socket is shut down.
+    pub(super) finished: bool,
+}
+
+/// What belongs to whoever sends.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) outgoing: Outgoing,
+    pub(super) outbox: Outbox,
+    /// Payload of a plain message to take in before it is sent.
+    pub(super) part: usize,
+    /// Whether messages may be compressed, which is done to a message as a whole.
+    pub(super) compresses: bool,
+    /// What the socket said when it could take no more, for good.
+    pub(super) broken: Option<(io::ErrorKind, Option<i32>)>,
+}
+
+/// What came of sending what is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flushed {
+    /// Nothing is left to send, or nothing can be.
+    Clean,
+    /// The socket is full.
+    Blocked,
+    /// Somebody else has the sender's turn, and will see to it.
+    Busy,
+}
+
+/// A connection whose handshake is done.
+pub(super) struct Opened {
+    pub(super) socket: Socket,
+    /// The server's first bytes, if they came with its answer.
+    pub(super) inbox: Inbox,
+    pub(super) outbox: Outbox,
+    pub(super) keys: MaskingKeys,
+    pub(super) agreement: Option<Agreement>,
+}
+
+/// How long the server may take to end the connection after Closes were exchanged: "the client
+/// SHOULD wait for the server to close the connection but MAY close the connection at any time"
+/// (RFC 6455 §7.1.1).
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+/// How long to leave something alone that another thread is doing at the time.
+pub(super) const SLICE: Duration = Duration::from_millis(5);
+
+/// How long to leave alone what only the caller can change.
+pub(super) const LONG_SLICE: Duration = Duration::from_millis(50);
+
+/// So much of a message is masked and sent before the next such part: the copy stays in the
+/// cache, and the server can begin on it.
+const PART: usize = 128 * 1024;
+
+impl Driver {
+    pub(super) fn new(opened: Opened, config: &Config, timing: Timing, read_ahead: usize) -> Self {
+        let Opened { socket, inbox, outbox, keys, agreement } = opened;
+        let frame = config.outgoing_frame_size.max(1);
+        let reader = Reader {
+            incoming: Incoming::new(Role::Client, config, agreement),
+            inbox,
+            ahead: Ahead::new(read_ahead),
+            keep_alive: KeepAlive::new(timing.keep_alive, Duration::ZERO),
+            now: Duration::ZERO,
+            kernel: KernelTimeout::default(),
+            finished: false,
+        };
+        let writer = Writer {
+            outgoing: Outgoing::new(Sender::Client(keys), config, agreement),
+            outbox,
+            // Whole frames, so that a message is cut where it would be anyway.
+            part: frame.max(PART / frame * frame),
+            compresses: agreement.is_some(),
+            broken: None,
+        };
+        Self {
+            socket,
+            control: Control::new(),
+            incoming: Turn::new(reader),
+            outgoing: Turn::new(writer),
+            timing,
+            epoch: Instant::now(),
+        }
+    }
+
+    /// Sends what is owed without waiting for anything.
+    pub(super) fn flush(&self) -> Flushed {
+        let mut flushed = Flushed::Clean;
+        // Whoever came meanwhile found the turn taken and relies on us.
+        while self.control.is_pending_after() && flushed != Flushed::Blocked {
+            let Some(mut turn) = self.outgoing.try_acquire() else {
+                return Flushed::Busy;
+            };
+            let writer = &mut *turn;
+            self.control.take_owed(&mut writer.outgoing, &mut writer.outbox);
+            flushed = self.transmit_now(writer);
+        }
+        flushed
+    }
+
+    fn transmit_now(&self, writer: &mut Writer) -> Flushed {
+        while let Some(bytes) = writer.outbox.poll_transmit() {
+            match self.socket.try_send(bytes) {
+                Ok(n) => writer.outbox.transmitted(n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.control.set_pending();
+                    return Flushed::Blocked;
+                }
+                // The reader finds out for itself, after what is still there to be read.
+                Err(error) => {
+                    self.break_off(writer, &error);
+                    return Flushed::Clean;
+                }
+            }
+        }
+        Flushed::Clean
+    }
+
+    /// The socket takes nothing any more.
+    pub(super) fn break_off(&self, writer: &mut Writer, error: &io::Error) {
+        writer.broken = Some((error.kind(), error.raw_os_error()));
+        writer.outbox = Outbox::new();
+        self.control.set_closing();
+    }
+
+    /// After the connection has ended: waits for the server to end it too, for a while, then
+    /// shuts the socket down. Says how it ended.
+    pub(super) fn finish(&self, reader: &mut Reader, until: Option<Instant>) -> ClientError {
+        let Some((end, at)) = self.control.how_it_ended() else {
+            return ClientError::dropped();
+        };
+        if !reader.finished {
+            reader.finished = true;
+            if end.is_said() {
+                let deadline = at + LINGER;
+                self.linger(reader, until.map_or(deadline, |until| until.min(deadline)));
+            }
+            self.socket.shutdown();
+            reader.inbox.release();
+        }
+        end.into_error()
+    }
+
+    /// Sends what is left to say and discards what still comes, until the server has ended the
+    /// connection. Bytes left unread would make the kernel send a reset, which may overtake our
+    /// Close.
+    fn linger(&self, reader: &mut Reader, deadline: Instant) {
+        loop {
+            let flushed = self.flush();
+            match self.socket.try_receive(reader.inbox.space(1)) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let ways = Ways { read: true, write: flushed == Flushed::Blocked };
+                    let slice = Instant::now() + SLICE;
+                    let until =
+                        if flushed == Flushed::Busy { deadline.min(slice) } else { deadline };
+                    if self.socket.wait(ways, Some(until)).is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+            if Instant::now() >= deadline {
+                return;
+            }
+        }
+    }
+
+    /// Gives the connection up, for a reason that is not the server's.
+    pub(super) fn give_up(&self, end: End) {
+        self.control.end(end);
+        self.socket.shutdown();
+    }
+
+    /// Until when to wait for bytes.
+    pub(super) fn until(&self, reader: &Reader, hard: Option<Instant>) -> Until {
+        let alive = reader.keep_alive.poll_timeout().map(|wake| wake.at);
+        let timer = [alive, reader.incoming.poll_timeout()].into_iter().flatten().min();
+        let soft = timer.and_then(|at| self.epoch.checked_add(at));
+        let usual = [self.timing.read, self.timing.keep_alive.interval];
+        let usual = usual.into_iter().flatten().min().filter(|usual| !usual.is_zero());
+        Until { hard, soft, usual }
+    }
+}
+
+/// The moment when something that begins now and may take so long is overdue; `None` for never.
+pub(super) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}

@@ -1,0 +1,277 @@
+//! The blocking client: the thread that calls does the work, so that no message changes threads.
+
+mod ahead;
+mod builder;
+mod closing;
+mod connect;
+mod control;
+mod driver;
+mod error;
+mod receive;
+mod socket;
+mod transmit;
+mod turn;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use wirewright_core::handshake::Response;
+use wirewright_core::{Close, CloseCode, Message, MessageBuf, MessageKind};
+
+pub use builder::ClientBuilder;
+use control::End;
+use driver::Driver;
+pub use error::{ClientError, Deadline};
+
+/// A connection to a WebSocket server.
+///
+/// All methods take `&self`: one thread may block in a read while others write, ping and close;
+/// share it in an [`Arc`](std::sync::Arc). The thread that is inside a call drives the
+/// connection: it answers the server's Pings and Close, sends keep-alive Pings, and a write that
+/// waits for room goes on receiving, up to
+/// [`max_read_ahead`](ClientBuilder::max_read_ahead). Several threads that read take turns.
+///
+/// ```no_run
+/// use wirewright::Client;
+///
+/// let client = Client::connect("ws://127.0.0.1:9001/")?;
+/// client.write_text("hello")?;
+/// assert_eq!(client.read_text()?, "hello");
+/// client.close()?;
+/// # Ok::<(), wirewright::ClientError>(())
+/// ```
+///
+/// A client that is dropped open tells the server so (1001) and does not wait.
+pub struct Client {
+    driver: Driver,
+    response: Response,
+    is_secure: bool,
+    id: u64,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Client {
+    /// Connects to `ws://host[:port]/path?query` with the defaults of [`ClientBuilder`].
+    ///
+    /// # Errors
+    /// As [`ClientBuilder::connect`].
+    pub fn connect(url: &str) -> Result<Self, ClientError> {
+        Self::builder(url).connect()
+    }
+
+    /// Options for a connection to this URL.
+    pub fn builder(url: &str) -> ClientBuilder {
+        ClientBuilder::parse(url)
+    }
+
+    fn new(driver: Driver, response: Response, is_secure: bool) -> Self {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Self { driver, response, is_secure, id }
+    }
+
+    /// Waits for the next message, and gives it away.
+    ///
+    /// # Errors
+    /// [`ClientError::TimedOut`], after which the next read goes on where this one was;
+    /// [`ClientError::Closed`], [`ClientError::Violation`], [`ClientError::Limit`],
+    /// [`ClientError::Network`] and [`ClientError::Aborted`] when the connection has ended, as
+    /// often as it is asked.
+    pub fn read(&self) -> Result<MessageBuf, ClientError> {
+        self.driver.read(None, |message| message.into())
+    }
+
+    /// Waits for the next message and copies it into `message`, whose memory is used again;
+    /// `false` when the connection was closed normally, with code 1000 or none.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), where the close was not normal.
+    pub fn read_into(&self, message: &mut MessageBuf) -> Result<bool, ClientError> {
+        match self.driver.read(None, |arrived| message.set(arrived)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_normal_close() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for the next message and lends it to `take`, where it lies: nothing is copied.
+    ///
+    /// Other readers wait until `take` returns, and nobody receives: a read inside it would wait
+    /// for itself, and a write inside it that has to wait for room waits for a server that reads
+    /// without writing. For replies of any size, use [`read_into`](Self::read_into).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    #[inline]
+    pub fn read_with<T>(&self, take: impl FnOnce(Message<'_>) -> T) -> Result<T, ClientError> {
+        self.driver.read(None, take)
+    }
+
+    /// Waits for the next message, which is to be text.
+    ///
+    /// # Errors
+    /// [`ClientError::WrongType`] if it is not; the next read returns it. Else as
+    /// [`read`](Self::read).
+    pub fn read_text(&self) -> Result<String, ClientError> {
+        self.driver.read(Some(MessageKind::Text), |message| match message {
+            Message::Text(text) => text.into(),
+            Message::Binary(_) => String::new(),
+        })
+    }
+
+    /// Waits for the next message, which is to be binary.
+    ///
+    /// # Errors
+    /// [`ClientError::WrongType`] if it is not; the next read returns it. Else as
+    /// [`read`](Self::read).
+    pub fn read_binary(&self) -> Result<Vec<u8>, ClientError> {
+        self.driver.read(Some(MessageKind::Binary), |message| message.as_bytes().into())
+    }
+
+    /// Sends a text message.
+    ///
+    /// # Errors
+    /// As [`write_message`](Self::write_message).
+    #[inline]
+    pub fn write_text(&self, text: &str) -> Result<(), ClientError> {
+        self.driver.write(Message::Text(text))
+    }
+
+    /// Sends a binary message.
+    ///
+    /// # Errors
+    /// As [`write_message`](Self::write_message).
+    #[inline]
+    pub fn write_binary(&self, bytes: &[u8]) -> Result<(), ClientError> {
+        self.driver.write(Message::Binary(bytes))
+    }
+
+    /// Sends a message: text for `&str`, binary for `&[u8]`. When this returns, the system has
+    /// all of it.
+    ///
+    /// # Errors
+    /// [`Misuse::CloseSent`](wirewright_core::Misuse::CloseSent) after a close of this side;
+    /// [`ClientError::TimedOut`], which says whether a part was sent; and when the connection has
+    /// ended, as [`read`](Self::read).
+    #[inline]
+    pub fn write_message<'a>(&self, message: impl Into<Message<'a>>) -> Result<(), ClientError> {
+        self.driver.write(message.into())
+    }
+
+    /// Sends a Ping of at most 125 bytes. It waits for no answer and reads nothing.
+    ///
+    /// # Errors
+    /// [`Misuse::ControlTooLong`](wirewright_core::Misuse::ControlTooLong), else as
+    /// [`write_message`](Self::write_message).
+    pub fn ping(&self, payload: &[u8]) -> Result<(), ClientError> {
+        self.driver.write_control(|outgoing, outbox| outgoing.send_ping(payload, outbox))
+    }
+
+    /// Sends a Pong that nobody asked for (RFC 6455 §5.5.3); the server's Pings are answered
+    /// without it.
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub fn pong(&self, payload: &[u8]) -> Result<(), ClientError> {
+        self.driver.write_control(|outgoing, outbox| outgoing.send_pong(payload, outbox))
+    }
+
+    /// Closes with code 1000, and waits for the server as long as
+    /// [`close_timeout`](ClientBuilder::close_timeout) says.
+    ///
+    /// # Errors
+    /// As [`close_with`](Self::close_with).
+    pub fn close(&self) -> Result<(), ClientError> {
+        self.close_with(CloseCode::NORMAL.value(), "", self.driver.timing.close)
+    }
+
+    /// Sends a Close and waits for the server's, and for the server to end the connection
+    /// (RFC 6455 §7.1.1). Messages that arrive before it can still be read, up to
+    /// [`max_read_ahead`](ClientBuilder::max_read_ahead). `None` waits for ever.
+    ///
+    /// # Errors
+    /// [`ClientError::Misuse`] for a code or reason that cannot be sent, and for a second close;
+    /// the connection is then as it was. [`ClientError::CloseEcho`],
+    /// [`ClientError::CloseUnanswered`] and [`ClientError::TimedOut`], with which the connection
+    /// has ended all the same. If it had ended before, as [`read`](Self::read).
+    pub fn close_with(
+        &self,
+        code: u16,
+        reason: &str,
+        timeout: Option<Duration>,
+    ) -> Result<(), ClientError> {
+        self.driver.close(Close::new(code, reason)?, timeout)
+    }
+
+    /// Ends the connection at once and without a Close. Every thread inside a call returns with
+    /// [`ClientError::Aborted`].
+    pub fn abort(&self) {
+        self.driver.give_up(End::Aborted);
+    }
+
+    /// Whether messages can be sent, as far as is known: no Close was sent or received, and
+    /// nothing has failed.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.driver.control.is_open()
+    }
+
+    /// The sub-protocol that the server chose of those offered.
+    #[must_use]
+    pub fn sub_protocol(&self) -> Option<&str> {
+        self.response.sub_protocol()
+    }
+
+    /// The server's answer to the handshake.
+    #[must_use]
+    pub const fn response(&self) -> &Response {
+        &self.response
+    }
+
+    /// Whether the connection is encrypted.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
+    /// A number that no other connection of a client in this process has.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// This end's address.
+    ///
+    /// # Errors
+    /// When the system no longer knows it.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.driver.socket.local_addr()
+    }
+
+    /// The server's address.
+    ///
+    /// # Errors
+    /// When the system no longer knows it.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.driver.socket.peer_addr()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.driver.leave();
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("id", &self.id)
+            .field("is_open", &self.is_open())
+            .field("peer_addr", &self.peer_addr().ok())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,208 @@
+//! Receiving: by whoever wants a message, and by whoever cannot send until the peer can.
+
+use std::io;
+use std::time::Instant;
+
+use wirewright_core::{Event, KeepAlive, KeepAliveAction, Message, MessageKind, ReceiveError};
+
+use super::control::End;
+use super::driver::{Driver, Flushed, Reader, deadline};
+use super::error::{ClientError, Deadline};
+use super::socket::Ways;
+
+/// Where a step of reading ahead got to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ahead {
+    /// What was there has been taken in, there may be more.
+    More,
+    /// Somebody else is reading.
+    Busy,
+    /// As much is held as may be.
+    Full,
+    /// Nothing further will come.
+    Ended,
+}
+
+/// Why no bytes were taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoMore {
+    /// The deadline has come.
+    Late,
+    /// The connection has ended.
+    Ended,
+}
+
+/// Room to ask for, so that a few missing bytes do not cost a call of their own.
+const ROOM: usize = 256;
+
+impl Driver {
+    /// Gives the next message to `take`, if it is of the kind that is wanted.
+    #[inline]
+    pub(super) fn read<T>(
+        &self,
+        wanted: Option<MessageKind>,
+        take: impl FnOnce(Message<'_>) -> T,
+    ) -> Result<T, ClientError> {
+        let deadline = deadline(self.timing.read);
+        let late = ClientError::TimedOut(Deadline::Read);
+        let mut turn = self.incoming.acquire(deadline).ok_or(late)?;
+        let reader = &mut *turn;
+        if let Some(message) = reader.ahead.front() {
+            is_wanted(message, wanted)?;
+        }
+        if let Some(message) = reader.ahead.pop() {
+            return Ok(take(message.message()));
+        }
+        loop {
+            match reader.incoming.receive(reader.now, &mut reader.inbox) {
+                Ok(Event::Message(message)) => {
+                    // The caller may take long before it comes back.
+                    if self.control.is_pending() {
+                        self.flush();
+                    }
+                    if let Err(error) = is_wanted(message, wanted) {
+                        reader.ahead.put_back(message);
+                        return Err(error);
+                    }
+                    return Ok(take(message));
+                }
+                Ok(Event::NeedMore { hint }) => match self.more(reader, hint, deadline) {
+                    Ok(()) => {}
+                    Err(NoMore::Late) => return Err(ClientError::TimedOut(Deadline::Read)),
+                    Err(NoMore::Ended) => return Err(self.finish(reader, None)),
+                },
+                other => self.note(&mut reader.keep_alive, other),
+            }
+        }
+    }
+
+    /// Waits for bytes and takes them into the inbox.
+    pub(super) fn more(
+        &self,
+        reader: &mut Reader,
+        hint: usize,
+        deadline: Option<Instant>,
+    ) -> Result<(), NoMore> {
+        if reader.inbox.is_empty() {
+            reader.inbox.settle();
+        }
+        loop {
+            if self.control.has_ended() {
+                return Err(NoMore::Ended);
+            }
+            let blocked = self.control.is_pending() && self.flush() == Flushed::Blocked;
+            let until = self.until(reader, deadline);
+            let space = reader.inbox.space(hint.max(ROOM));
+            let result = if blocked {
+                let ways = Ways { read: true, write: true };
+                let ready = self.socket.wait(ways, until.earliest());
+                ready.and_then(|_| self.socket.try_receive(space))
+            } else {
+                self.socket.receive(&mut reader.kernel, space, until)
+            };
+            match result {
+                Ok(n) if n > 0 => {
+                    self.received(reader, n);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.look_at_timers(reader);
+                    if deadline.is_some_and(|at| Instant::now() >= at) {
+                        return Err(NoMore::Late);
+                    }
+                }
+                other => self.lost(other),
+            }
+        }
+    }
+
+    /// Takes in what is there, whole messages into the queue, so that a peer that writes can go
+    /// on to read; for a sender that waits for it.
+    pub(super) fn read_ahead(&self) -> Ahead {
+        let Some(mut turn) = self.incoming.try_acquire() else { return Ahead::Busy };
+        let reader = &mut *turn;
+        loop {
+            let hint = self.parse(reader, true);
+            if self.control.has_ended() {
+                return Ahead::Ended;
+            }
+            if reader.ahead.is_full(reader.inbox.unread().len()) {
+                return Ahead::Full;
+            }
+            match self.socket.try_receive(reader.inbox.space(hint.max(ROOM))) {
+                Ok(n) if n > 0 => self.received(reader, n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ahead::More,
+                other => self.lost(other),
+            }
+        }
+    }
+
+    /// Goes through the inbox; messages are queued, or dropped where the queue is full and they
+    /// need not be `kept`. Says how many bytes are missing.
+    pub(super) fn parse(&self, reader: &mut Reader, kept: bool) -> usize {
+        loop {
+            match reader.incoming.receive(reader.now, &mut reader.inbox) {
+                Ok(Event::Message(message)) => {
+                    if kept || !reader.ahead.is_full(0) {
+                        reader.ahead.push(message);
+                    }
+                }
+                Ok(Event::NeedMore { hint }) => return hint,
+                other => self.note(&mut reader.keep_alive, other),
+            }
+        }
+    }
+
+    fn received(&self, reader: &mut Reader, n: usize) {
+        reader.inbox.received(n);
+        reader.now = self.epoch.elapsed();
+        reader.keep_alive.activity(reader.now);
+    }
+
+    /// The stream has ended or failed.
+    fn lost(&self, result: io::Result<usize>) {
+        self.control.end(match result {
+            Ok(_) => End::Dropped,
+            Err(error) => End::network(&error),
+        });
+    }
+
+    /// Everything that can be received beside messages.
+    #[cold]
+    fn note(&self, keep_alive: &mut KeepAlive, event: Result<Event<'_>, ReceiveError>) {
+        match event {
+            Ok(Event::Ping(payload)) => self.control.owe_pong(payload),
+            Ok(Event::Pong(payload)) => {
+                keep_alive.pong(self.epoch.elapsed(), payload);
+            }
+            Ok(Event::Closed(close)) => self.control.closed(close),
+            // The caller deals with these two, and fragments come only where they are asked for.
+            Ok(Event::Message(_) | Event::NeedMore { .. } | Event::Fragment(_)) => {}
+            Err(error) => self.control.failed(error),
+        }
+    }
+
+    /// A wait was in vain: is anything overdue?
+    #[cold]
+    fn look_at_timers(&self, reader: &mut Reader) {
+        let now = self.epoch.elapsed();
+        if let Err(limit) = reader.incoming.handle_timeout(now) {
+            self.control.failed(limit.into());
+            return;
+        }
+        match reader.keep_alive.handle_timeout(now) {
+            KeepAliveAction::None => {}
+            KeepAliveAction::Ping(payload) => self.control.owe_ping(payload),
+            KeepAliveAction::Dead => self.control.end(End::Silent),
+        }
+    }
+}
+
+fn is_wanted(message: Message<'_>, wanted: Option<MessageKind>) -> Result<(), ClientError> {
+    match wanted {
+        Some(expected) if expected != message.kind() => {
+            Err(ClientError::WrongType { expected, found: message.kind() })
+        }
+        _ => Ok(()),
+    }
+}

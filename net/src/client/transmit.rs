@@ -1,0 +1,243 @@
+//! Sending: a message at a time, parts of a long one with what is owed between them, and never
+//! deaf while waiting for room.
+
+use std::io;
+use std::time::Instant;
+
+use wirewright_core::{Message, Misuse, Outbox, Outgoing};
+
+use super::control::End;
+use super::driver::{Driver, LINGER, LONG_SLICE, SLICE, Writer, deadline};
+use super::error::{ClientError, Deadline};
+use super::receive::Ahead;
+use super::socket::Ways;
+
+impl Driver {
+    /// Sends a message; it is in the kernel's hands when this returns.
+    #[inline]
+    pub(super) fn write(&self, message: Message<'_>) -> Result<(), ClientError> {
+        self.with_turn(deadline(self.timing.write), |writer, deadline| {
+            if writer.compresses || message.len() <= writer.part {
+                writer.outgoing.send(message, &mut writer.outbox)?;
+                self.transmit(writer, deadline).map_err(unfinished)
+            } else {
+                self.send_in_parts(writer, message, deadline)
+            }
+        })
+    }
+
+    /// Sends a control frame.
+    pub(super) fn write_control(
+        &self,
+        send: impl FnOnce(&mut Outgoing, &mut Outbox) -> Result<(), Misuse>,
+    ) -> Result<(), ClientError> {
+        self.with_turn(deadline(self.timing.write), |writer, deadline| {
+            send(&mut writer.outgoing, &mut writer.outbox)?;
+            self.transmit(writer, deadline).map_err(unfinished)
+        })
+    }
+
+    /// Has the sender's turn at a frame boundary, with nothing before it in the way, and sees to
+    /// what is owed before and after.
+    #[inline]
+    pub(super) fn with_turn(
+        &self,
+        deadline: Option<Instant>,
+        send: impl FnOnce(&mut Writer, Option<Instant>) -> Result<(), ClientError>,
+    ) -> Result<(), ClientError> {
+        let late = ClientError::TimedOut(Deadline::Write);
+        let mut turn = self.outgoing.acquire(deadline).ok_or(late)?;
+        let result = self.prepare(&mut turn, deadline).and_then(|()| send(&mut turn, deadline));
+        if result.is_err() && !turn.outbox.is_empty() {
+            self.control.set_pending();
+        }
+        drop(turn);
+        if self.control.is_pending_after() {
+            self.look_again(deadline);
+        }
+        result.map_err(|error| self.explain(error))
+    }
+
+    #[inline]
+    fn prepare(&self, writer: &mut Writer, deadline: Option<Instant>) -> Result<(), ClientError> {
+        if self.control.is_pending() {
+            // It goes before the message, in the same call.
+            self.control.take_owed(&mut writer.outgoing, &mut writer.outbox);
+        }
+        if let Some((end, _)) = self.control.how_it_ended()
+            && !end.is_said()
+        {
+            return Err(end.into_error());
+        }
+        if let Some((kind, os)) = writer.broken {
+            return Err(End::Network(kind, os).into_error());
+        }
+        if writer.outbox.len() > SMALL_REST {
+            self.transmit(writer, deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a plain message part by part, so that no copy of the whole is made and what is owed
+    /// goes between frames.
+    fn send_in_parts(
+        &self,
+        writer: &mut Writer,
+        message: Message<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<(), ClientError> {
+        let mut rest = message;
+        loop {
+            let (part, later) = split(rest, writer.part);
+            let last = later.is_empty();
+            writer.outgoing.send_part(part, last, &mut writer.outbox)?;
+            match self.transmit(writer, deadline) {
+                Ok(()) if last => return Ok(()),
+                Ok(()) => {}
+                Err(error) => {
+                    if error.is_timeout() && !last {
+                        // What the caller lent is not there later, and the message was begun.
+                        writer.outgoing.send_part(later, true, &mut writer.outbox)?;
+                    }
+                    return Err(unfinished(error));
+                }
+            }
+            if self.control.is_pending() {
+                self.control.take_owed(&mut writer.outgoing, &mut writer.outbox);
+            }
+            rest = later;
+        }
+    }
+
+    /// Sends the outbox, waiting for room as long as the deadline allows.
+    #[inline]
+    pub(super) fn transmit(
+        &self,
+        writer: &mut Writer,
+        deadline: Option<Instant>,
+    ) -> Result<(), ClientError> {
+        while let Some(bytes) = writer.outbox.poll_transmit() {
+            match self.socket.try_send(bytes) {
+                Ok(n) => writer.outbox.transmitted(n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Err(error) = self.wait_for_room(deadline) {
+                        // Whoever comes next goes on with it.
+                        self.control.set_pending();
+                        return Err(error);
+                    }
+                }
+                Err(error) => {
+                    self.break_off(writer, &error);
+                    return Err(End::network(&error).into_error());
+                }
+            }
+        }
+        writer.outbox.settle();
+        Ok(())
+    }
+
+    /// The socket is full. The peer may not read before its own messages are taken, so that, if
+    /// nobody else does, we receive in the meantime.
+    #[cold]
+    fn wait_for_room(&self, deadline: Option<Instant>) -> Result<(), ClientError> {
+        let mut ahead = Ahead::More;
+        loop {
+            let mut until = deadline;
+            if let Some((end, at)) = self.control.how_it_ended() {
+                // The peer may still read the rest of the frame, and the Close behind it.
+                if !end.is_said() || Instant::now() >= at + LINGER {
+                    return Err(end.into_error());
+                }
+                until = earlier(until, at + LINGER);
+            }
+            let read = ahead == Ahead::More;
+            match ahead {
+                Ahead::Busy => until = earlier(until, Instant::now() + SLICE),
+                Ahead::Full => until = earlier(until, Instant::now() + LONG_SLICE),
+                Ahead::More | Ahead::Ended => {}
+            }
+            let ready = self.socket.wait(Ways { read, write: true }, until);
+            match ready.map_err(ClientError::network)? {
+                Ways { write: true, .. } => return Ok(()),
+                Ways { read: true, .. } => ahead = self.read_ahead(),
+                _ if ahead != Ahead::Ended => ahead = Ahead::More,
+                _ => {}
+            }
+            if deadline.is_some_and(|at| Instant::now() >= at) {
+                return Err(ClientError::TimedOut(Deadline::Write));
+            }
+        }
+    }
+
+    /// Somebody owed something while we had the turn, and relies on us to send it.
+    #[cold]
+    fn look_again(&self, deadline: Option<Instant>) {
+        while self.control.is_pending_after() {
+            let Some(mut turn) = self.outgoing.try_acquire() else { return };
+            let writer = &mut *turn;
+            self.control.take_owed(&mut writer.outgoing, &mut writer.outbox);
+            if self.transmit(writer, deadline).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// If the connection has ended, that is why nothing could be sent; it may take a look at what
+    /// the peer said last.
+    fn explain(&self, error: ClientError) -> ClientError {
+        let over = match &error {
+            ClientError::Misuse(Misuse::CloseSent) if self.control.is_closed_by_us() => {
+                return error;
+            }
+            ClientError::Misuse(Misuse::CloseSent) => false,
+            ClientError::Closed { .. } | ClientError::Network(_) => true,
+            _ => return error,
+        };
+        if over {
+            self.read_ahead();
+        }
+        match self.control.how_it_ended() {
+            Some((end, _)) => {
+                if let Some(mut turn) = self.incoming.try_acquire() {
+                    self.finish(&mut turn, None);
+                }
+                end.into_error()
+            }
+            None => error,
+        }
+    }
+}
+
+/// So little left from before goes in one call with what follows.
+const SMALL_REST: usize = 1024;
+
+/// What is said of a message that was begun.
+fn unfinished(error: ClientError) -> ClientError {
+    match error {
+        ClientError::TimedOut(Deadline::Write) => ClientError::TimedOut(Deadline::WriteUnfinished),
+        other => other,
+    }
+}
+
+fn earlier(deadline: Option<Instant>, other: Instant) -> Option<Instant> {
+    Some(deadline.map_or(other, |deadline| deadline.min(other)))
+}
+
+/// At most `len` bytes, and the rest; a text between two characters.
+fn split(message: Message<'_>, len: usize) -> (Message<'_>, Message<'_>) {
+    match message {
+        Message::Text(text) => {
+            let mut at = text.floor_char_boundary(len.min(text.len()));
+            if at == 0 {
+                // A part smaller than a character would never end.
+                at = text.ceil_char_boundary(1);
+            }
+            let (part, rest) = text.split_at(at);
+            (Message::Text(part), Message::Text(rest))
+        }
+        Message::Binary(bytes) => {
+            let (part, rest) = bytes.split_at(len.min(bytes.len()));
+            (Message::Binary(part), Message::Binary(rest))
+        }
+    }
+}
