@@ -5,5 +5,6 @@ mod deflate_offer;
 mod handshake_client;
 mod handshake_server;
 mod keepalive;
+mod pair;
 mod retry;
 mod uri;
