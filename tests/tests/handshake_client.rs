@@ -199,6 +199,16 @@ fn p018_extensions_cookies_authorization() {
 }
 
 #[test]
+fn p018_credentials_say_whether_another_attempt_may_do() {
+    let timeout = std::io::Error::from(std::io::ErrorKind::TimedOut);
+    let error = CredentialsError::transient(timeout);
+    assert!(error.is_transient());
+    let source = std::error::Error::source(&error).unwrap();
+    assert!(source.downcast_ref::<std::io::Error>().is_some());
+    assert_eq!(chat().uri().host(), "server.example.com");
+}
+
+#[test]
 fn p018_headers_replace_those_of_their_name() {
     let mut headers = Headers::new();
     headers.append("X-A", "1").unwrap();
@@ -209,6 +219,7 @@ fn p018_headers_replace_those_of_their_name() {
     assert_eq!(headers.iter().collect::<Vec<_>>(), [("X-a", "3")]);
     headers.append("Empty", "").unwrap();
     assert_eq!(headers.get("empty"), Some(""));
+    assert!(!headers.is_empty());
     headers.remove("X-A");
     headers.remove("X-A");
     assert_eq!(headers.iter().collect::<Vec<_>>(), [("Empty", "")]);
@@ -415,6 +426,7 @@ fn p026_answers_that_are_not_http() {
         (answer("X: a\0\r\n"), Control(0)),
         (answer("X: a\x7f\r\n"), Control(0x7f)),
         (answer("X: a\r\n b\r\n"), Folded),
+        (answer("\tb: c\r\n"), Folded),
         (answer("X: a\r\n\tb\r\n"), Folded),
         (answer("X : a\r\n"), HeaderName),
         (answer(": a\r\n"), HeaderName),

@@ -266,7 +266,8 @@ fn p030_plain_requests_are_for_others_to_answer() {
         for pieces in cuts(text.as_bytes()) {
             let outcome = run(&ok, HandshakeLimits::default(), &pieces);
             let expected = "HTTP/1.1 200 OK\r\nConnection: close\r\n\
-                            Content-Type: text/plain; charset=utf-8\r\nContent-Length: 3\r\n\r\nok\n";
+                            Content-Type: text/plain; charset=utf-8\r\n\
+                            Content-Length: 3\r\n\r\nok\n";
             assert_eq!(outcome.answer, expected);
         }
     }
@@ -391,6 +392,54 @@ fn p036_to_p039_p098_refusals_as_literal_bytes() {
     }
     for status in [0, 100, 101, 199, 600, u16::MAX] {
         assert_eq!(Rejection::new(status).unwrap_err(), HandshakeMisuse::Status(status));
+    }
+}
+
+#[test]
+fn p037_statuses_have_their_reason() {
+    let rows = [
+        (200, "OK"),
+        (204, "No Content"),
+        (301, "Moved Permanently"),
+        (302, "Found"),
+        (303, "See Other"),
+        (304, "Not Modified"),
+        (307, "Temporary Redirect"),
+        (308, "Permanent Redirect"),
+        (400, "Bad Request"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (408, "Request Timeout"),
+        (409, "Conflict"),
+        (410, "Gone"),
+        (413, "Content Too Large"),
+        (414, "URI Too Long"),
+        (421, "Misdirected Request"),
+        (426, "Upgrade Required"),
+        (429, "Too Many Requests"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (502, "Bad Gateway"),
+        (503, "Service Unavailable"),
+        (504, "Gateway Timeout"),
+        (505, "HTTP Version Not Supported"),
+        (418, ""),
+    ];
+    for (status, reason) in rows {
+        let rejection = Rejection::new(status).unwrap();
+        assert!(text_of(&rejection).starts_with(&format!("HTTP/1.1 {status} {reason}\r\n")));
+        assert_eq!(rejection.to_string(), format!("{status} {reason}"));
+    }
+    let busy = Rejection::unavailable().header("Retry-After", "9").unwrap().body("later\n");
+    assert_eq!(busy.to_string(), "503 Service Unavailable: later");
+    assert_eq!((busy.content(), busy.headers().get("retry-after")), (&b"later\n"[..], Some("9")));
+    // What is long, or no text, is not for a line of a log.
+    for body in [vec![b'x'; 201], vec![0xff]] {
+        let rejection = Rejection::bad_request().body(body);
+        assert_eq!(rejection.to_string(), "400 Bad Request");
     }
 }
 

@@ -117,8 +117,30 @@ fn p003_errors_read_well() {
     let text = "path of the URI holds a character at byte 2 that is not allowed there, or only \
                 percent-encoded";
     assert_eq!(error.to_string(), text);
-    let error = "ftp://h".parse::<Uri>().unwrap_err();
-    assert_eq!(error.to_string(), "scheme of the URI is neither `ws` nor `wss`");
+    let rows = [
+        ("ftp://h", "scheme of the URI is neither `ws` nor `wss`"),
+        ("ws://", "host of the URI is missing"),
+        ("ws://h:0", "port of the URI is not between 1 and 65535"),
+        ("ws://[x]", "host of the URI is in brackets and no IPv6 address"),
+        (
+            "ws://u%1@h",
+            "user information of the URI holds a `%` at byte 1 that two hexadecimal digits do not \
+             follow",
+        ),
+        (
+            "ws://h?`",
+            "query of the URI holds a character at byte 0 that is not allowed there, or only \
+             percent-encoded",
+        ),
+        (
+            "ws://h#f",
+            "fragment of the URI is not allowed in a WebSocket URI; write `%23` for a `#` of the \
+             path or query",
+        ),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(Uri::try_from(text).unwrap_err().to_string(), expected);
+    }
 }
 
 #[test]
@@ -145,4 +167,5 @@ fn s48_secrets_do_not_show() {
     assert_eq!(uri.path_and_query(), "/p?token=canary");
     assert_eq!(uri.to_string(), "wss://***@h:1/p?***");
     assert!(!format!("{uri:?}").contains("canary"));
+    assert_eq!(format!("{:?}", self::uri("ws://H:80")), "Uri(ws://h/)");
 }

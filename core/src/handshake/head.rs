@@ -133,9 +133,6 @@ pub enum HeadError {
     /// A name that is not a token, or with white space before the colon (RFC 9112 §5.1).
     #[error("header name is not a token with a colon after it")]
     HeaderName,
-    /// A value that is none (RFC 9110 §5.5).
-    #[error("header value malformed")]
-    HeaderValue,
     /// A request line or status line that is none (RFC 9112 §3, §4).
     #[error("start line is not HTTP")]
     StartLine,
@@ -340,7 +337,6 @@ fn whole(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<(), HeadError>
     match parsed {
         Ok(httparse::Status::Complete(n)) if n == bytes.len() => Ok(()),
         Err(httparse::Error::HeaderName) => Err(HeadError::HeaderName),
-        Err(httparse::Error::HeaderValue) => Err(HeadError::HeaderValue),
         Err(httparse::Error::Version) if has_other_version(bytes) => Err(HeadError::Version),
         _ => Err(HeadError::StartLine),
     }
