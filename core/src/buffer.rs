@@ -70,6 +70,13 @@ impl Buffer {
         }
     }
 
+    /// Removes `n` bytes from the front and keeps the rest where it is, even if it is empty.
+    #[inline]
+    pub(crate) fn skip(&mut self, n: usize) {
+        debug_assert!(n <= self.len());
+        self.start = (self.start + n).min(self.end);
+    }
+
     /// Removes all but the first `n` bytes.
     #[inline]
     pub(crate) fn truncate(&mut self, n: usize) {

@@ -50,7 +50,9 @@ pub(crate) struct Decoder {
     role: Role,
     streaming: bool,
     limits: Limits,
-    pub(crate) inflation: Option<Inflation>,
+    /// The lesser of the limits on frame and message, for frames that are a message.
+    max_whole: usize,
+    inflation: Option<Inflation>,
     frame: Option<Frame>,
     assembly: Option<Assembly>,
     /// Bytes assembled at the front of the inbox.
@@ -86,6 +88,10 @@ struct Assembly {
     begun: bool,
 }
 
+/// First bytes of a frame that is a whole, uncompressed message.
+const WHOLE_TEXT: u8 = 0x81;
+const WHOLE_BINARY: u8 = 0x82;
+
 /// Compressed bytes per step where a message is streamed: deflate makes at most 1 032 bytes of
 /// one, so that a step never adds more than 66 KiB.
 const STREAMED_INPUT: usize = 64;
@@ -99,10 +105,13 @@ impl Decoder {
         streaming: bool,
         inflation: Option<Inflation>,
     ) -> Self {
+        let max_message = usize::try_from(limits.max_message_size).unwrap_or(usize::MAX);
+        let max_whole = limits.max_frame_size.min(max_message);
         Self {
             role,
             streaming,
             limits,
+            max_whole,
             inflation,
             frame: None,
             assembly: None,
@@ -214,10 +223,57 @@ impl Decoder {
             return self.need_more(inbox, start + len - held);
         }
         if let Some(key) = header.mask {
-            Mask::new(key).apply(&mut inbox.buffer.filled_mut()[start..start + len]);
+            Mask::apply_whole(key, &mut inbox.buffer.filled_mut()[start..start + len]);
         }
         self.raw = start + len;
         Step::Control(header.opcode, start..start + len)
+    }
+
+    /// The common case in one go: a message in one frame of up to 64 KiB, uncompressed, all of it
+    /// here; its type and length, with the payload at the front of the inbox. Whatever is unusual
+    /// about a frame, or wrong with it, is left to [`step`](Self::step).
+    #[inline]
+    pub(crate) fn whole(&mut self, inbox: &mut Inbox) -> Option<(MessageKind, usize)> {
+        if self.assembly.is_some() {
+            return None;
+        }
+        self.release(inbox);
+        let bytes = inbox.buffer.filled_mut();
+        let &mut [first, second, ..] = bytes else { return None };
+        let kind = match first {
+            WHOLE_TEXT => MessageKind::Text,
+            WHOLE_BINARY => MessageKind::Binary,
+            _ => return None,
+        };
+        let masked = second & 0x80 != 0;
+        if masked != (self.role == Role::Server) {
+            return None;
+        }
+        let (len, after_len) = match second & 0x7F {
+            short @ ..=125 => (usize::from(short), 2),
+            126 => {
+                let &[high, low] = bytes.get(2..)?.first_chunk::<2>()?;
+                (usize::from(u16::from_be_bytes([high, low])), 4)
+            }
+            _ => return None,
+        };
+        // A length that a shorter form could hold is for `step` to refuse.
+        if len > self.max_whole || (after_len == 4 && len < 126) {
+            return None;
+        }
+        let size = if masked {
+            let (key, rest) = bytes.get_mut(after_len..)?.split_first_chunk_mut::<4>()?;
+            Mask::apply_whole(*key, rest.get_mut(..len)?);
+            after_len + 4
+        } else {
+            bytes.get(after_len..after_len + len)?;
+            after_len
+        };
+        inbox.buffer.skip(size);
+        self.message = len;
+        self.raw = len;
+        self.delivered = true;
+        Some((kind, len))
     }
 
     /// Enters a data frame.

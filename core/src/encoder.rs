@@ -24,7 +24,9 @@ pub(crate) fn frame(
 ) {
     let key = keys.map(MaskingKeys::next_key);
     let room = out.buffer.reserve(MAX_HEADER + payload.len());
-    let size = header(kind, payload.len(), key).encode(room);
+    // What was reserved is there: the `else` has no case.
+    let Some(head) = room.first_chunk_mut::<MAX_HEADER>() else { return };
+    let size = header(kind, payload.len(), key).encode(head);
     let place = &mut room[size..size + payload.len()];
     match key {
         Some(key) => Mask::new(key).copy(place, payload),

@@ -76,26 +76,27 @@ impl FrameHeader {
         Ok(Some((Self { fin, rsv1, opcode, mask, len }, size)))
     }
 
-    /// Writes the header to the front of `room`, which holds [`MAX_HEADER`] bytes or more, and
-    /// says how many it took.
+    /// Writes the header to the front of `room` and says how many bytes it took.
     #[inline]
-    pub(crate) fn encode(&self, room: &mut [u8]) -> usize {
+    pub(crate) fn encode(&self, room: &mut [u8; MAX_HEADER]) -> usize {
         let first = self.opcode as u8 | u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6;
         let masked = u8::from(self.mask.is_some()) << 7;
+        let length = self.len.to_be_bytes();
+        room[0] = first;
         // "the minimal number of bytes MUST be used to encode the length" (§5.2).
         let size = match self.len {
             0..=125 => {
-                room[..2].copy_from_slice(&[first, masked | self.len.to_le_bytes()[0]]);
+                room[1] = masked | length[7];
                 2
             }
             126..=0xFFFF => {
-                let [.., high, low] = self.len.to_be_bytes();
-                room[..4].copy_from_slice(&[first, masked | 126, high, low]);
+                room[1] = masked | 126;
+                room[2..4].copy_from_slice(&length[6..]);
                 4
             }
             _ => {
-                room[..2].copy_from_slice(&[first, masked | 127]);
-                room[2..10].copy_from_slice(&self.len.to_be_bytes());
+                room[1] = masked | 127;
+                room[2..10].copy_from_slice(&length);
                 10
             }
         };

@@ -88,6 +88,28 @@ impl Incoming {
         if self.done {
             return Ok(discard(inbox));
         }
+        if let Some((kind, len)) = self.decoder.whole(inbox) {
+            let bytes = &inbox.buffer.filled()[..len];
+            return Ok(Event::Message(match kind {
+                MessageKind::Binary => Message::Binary(bytes),
+                MessageKind::Text => match text(bytes) {
+                    Ok(text) => Message::Text(text),
+                    Err(violation) => {
+                        self.done = true;
+                        return Err(violation.into());
+                    }
+                },
+            }));
+        }
+        self.receive_any(now, inbox)
+    }
+
+    /// [`receive`](Self::receive) of what is not the common case.
+    fn receive_any<'a>(
+        &mut self,
+        now: Duration,
+        inbox: &'a mut Inbox,
+    ) -> Result<Event<'a>, ReceiveError> {
         let step = self.decoder.step(now, inbox).inspect_err(|_| self.done = true)?;
         match step {
             Step::NeedMore(hint) => Ok(Event::NeedMore { hint }),

@@ -19,12 +19,23 @@ impl Mask {
         Self(u32::from_ne_bytes(key))
     }
 
+    /// Masks or unmasks a payload that is all there, with a key that serves for nothing else.
+    #[inline]
+    pub(crate) fn apply_whole(key: [u8; 4], data: &mut [u8]) {
+        let word = Self::new(key).word();
+        if data.len() < WIDE {
+            xor_short(data, word);
+        } else {
+            Arch::new().dispatch(Xor(data, word));
+        }
+    }
+
     /// Masks or unmasks the next `data.len()` bytes of the payload in place.
     #[inline]
     pub fn apply(&mut self, data: &mut [u8]) {
         let len = data.len();
         if len < WIDE {
-            xor(data, self.word());
+            xor_short(data, self.word());
         } else {
             Arch::new().dispatch(Xor(data, self.word()));
         }
@@ -39,7 +50,7 @@ impl Mask {
     pub fn copy(&mut self, to: &mut [u8], from: &[u8]) {
         assert_eq!(to.len(), from.len(), "a masked copy keeps its length");
         if from.len() < WIDE {
-            xor_copy(to, from, self.word());
+            xor_copy_short(to, from, self.word());
         } else {
             Arch::new().dispatch(XorCopy(to, from, self.word()));
         }
@@ -62,8 +73,8 @@ impl Mask {
     }
 }
 
-// These two are the whole of the work. They are plain loops over words, which the compiler turns
-// into the widest vectors of the instruction set that the caller was compiled, or dispatched, for.
+// Long payloads: plain loops over words, which the compiler turns into the widest vectors of the
+// instruction set that they are dispatched for.
 
 #[inline(always)]
 fn xor(data: &mut [u8], key: u64) {
@@ -71,16 +82,7 @@ fn xor(data: &mut [u8], key: u64) {
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
     }
-    let (halves, rest) = rest.as_chunks_mut::<4>();
-    let key = key.to_ne_bytes();
-    for half in halves {
-        for (byte, key) in half.iter_mut().zip(key) {
-            *byte ^= key;
-        }
-    }
-    for (byte, key) in rest.iter_mut().zip(key) {
-        *byte ^= key;
-    }
+    xor_tail(rest, key);
 }
 
 #[inline(always)]
@@ -90,16 +92,49 @@ fn xor_copy(to: &mut [u8], from: &[u8], key: u64) {
     for (word, from) in words.iter_mut().zip(from_words) {
         *word = (u64::from_ne_bytes(*from) ^ key).to_ne_bytes();
     }
-    let (halves, rest) = rest.as_chunks_mut::<4>();
-    let (from_halves, from_rest) = from_rest.as_chunks::<4>();
-    let key = key.to_ne_bytes();
-    for (half, from) in halves.iter_mut().zip(from_halves) {
-        for ((byte, from), key) in half.iter_mut().zip(from).zip(key) {
-            *byte = from ^ key;
-        }
+    rest.copy_from_slice(from_rest);
+    xor_tail(rest, key);
+}
+
+// Short payloads: blocks of what every target does in one step, without the entry and exit code
+// that a loop over wider vectors has.
+
+#[inline(always)]
+fn xor_short(data: &mut [u8], key: u64) {
+    let wide = u128::from(key) << 64 | u128::from(key);
+    let (blocks, rest) = data.as_chunks_mut::<16>();
+    for block in blocks {
+        *block = (u128::from_ne_bytes(*block) ^ wide).to_ne_bytes();
     }
-    for ((byte, from), key) in rest.iter_mut().zip(from_rest).zip(key) {
-        *byte = from ^ key;
+    xor_tail(rest, key);
+}
+
+#[inline(always)]
+fn xor_copy_short(to: &mut [u8], from: &[u8], key: u64) {
+    let wide = u128::from(key) << 64 | u128::from(key);
+    let (blocks, rest) = to.as_chunks_mut::<16>();
+    let (from_blocks, from_rest) = from.as_chunks::<16>();
+    for (block, from) in blocks.iter_mut().zip(from_blocks) {
+        *block = (u128::from_ne_bytes(*from) ^ wide).to_ne_bytes();
+    }
+    rest.copy_from_slice(from_rest);
+    xor_tail(rest, key);
+}
+
+/// Fewer than 16 bytes: one step for each bit of their number.
+#[inline(always)]
+fn xor_tail(data: &mut [u8], key: u64) {
+    let (words, rest) = data.as_chunks_mut::<8>();
+    if let [word] = words {
+        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
+    }
+    let [a, b, c, d, ..] = key.to_ne_bytes();
+    let (halves, rest) = rest.as_chunks_mut::<4>();
+    if let [half] = halves {
+        *half = (u32::from_ne_bytes(*half) ^ u32::from_ne_bytes([a, b, c, d])).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip([a, b, c]) {
+        *byte ^= key;
     }
 }
 

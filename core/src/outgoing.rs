@@ -305,4 +305,10 @@ impl Reply {
     pub fn close(code: CloseCode) -> Self {
         Self(Kind::Close(code))
     }
+
+    /// Whether this is a Close, which no other reply replaces.
+    #[must_use]
+    pub fn is_close(&self) -> bool {
+        matches!(self.0, Kind::Close(_))
+    }
 }
