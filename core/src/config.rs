@@ -89,7 +89,7 @@ pub struct Compression {
     pub send_takeover: bool,
     /// Let the peer keep its window, at the price of an inflater per connection.
     pub receive_takeover: bool,
-    /// Base-2 logarithm of the largest window we compress with, 9–15; 15 by default.
+    /// Base-2 logarithm of the largest window we compress with, 8–15; 15 by default.
     pub send_window_bits: u8,
     /// Base-2 logarithm of the largest window the peer may compress with, 8–15; 15 by default.
     pub receive_window_bits: u8,

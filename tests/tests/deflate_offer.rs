@@ -84,8 +84,8 @@ fn d15_d19_window_answers() {
     };
     let server = |bits: u8| format!("; server_max_window_bits={bits}");
     let client = |bits: u8| format!("; client_max_window_bits={bits}");
-    for ours in 9..=15 {
-        for asked in 9..=15 {
+    for ours in 8..=15 {
+        for asked in 8..=15 {
             let both = windows(ours, ours);
             // D-16: the same or smaller, also unasked.
             let least = ours.min(asked);
@@ -101,6 +101,9 @@ fn d15_d19_window_answers() {
         let expected = if ours == 15 { String::new() } else { server(ours) };
         answer(&windows(ours, 15), "", Some(&expected));
     }
+    // D-27: either end may be held to 256 bytes.
+    let least = "; server_max_window_bits=8";
+    answer(&windows(15, 15), least, Some(least));
     // The client may be asked for 256 bytes, and may ask for it.
     answer(&windows(15, 8), "; client_max_window_bits", Some("; client_max_window_bits=8"));
     answer(&windows(15, 15), "; client_max_window_bits=8", Some("; client_max_window_bits=8"));
@@ -232,6 +235,7 @@ fn d09_d13_accepted_responses() {
         // D-16: smaller than nothing asked for.
         ("; server_max_window_bits=8", Agreement { server_max_window_bits: 8, ..BOTH }),
         ("; server_max_window_bits=15", BOTH),
+        ("; client_max_window_bits=8", Agreement { client_max_window_bits: 8, ..BOTH }),
         ("; client_max_window_bits=9", Agreement { client_max_window_bits: 9, ..BOTH }),
         ("; client_max_window_bits=15", BOTH),
     ];

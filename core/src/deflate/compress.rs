@@ -1,70 +1,63 @@
 //! Messages into compressed messages (RFC 7692 §7.2.1).
+//!
+//! An engine of our own, because messages are small: zlib clears 128 KiB of hash table to forget
+//! a window and thereby takes longer than for the message, and it cannot keep to a window of 256
+//! bytes.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-use flate2::{Compress, Compression, FlushCompress};
+use super::blocks::Writer;
+use super::matches::{Matches, Symbol};
 
 /// One direction's compressor.
 pub(crate) struct Compressor {
-    deflate: Compress,
+    matches: Matches,
+    /// Of the block under way; empty between calls.
+    symbols: Vec<Symbol>,
     level: u8,
     window_bits: u8,
 }
 
 impl Compressor {
-    /// A compressor with an empty window; `level` 0–9, `window_bits` 9–15.
+    /// A compressor with an empty window; `level` 0–9, `window_bits` 8–15.
     pub(crate) fn new(level: u8, window_bits: u8) -> Self {
-        let (level, window_bits) = (level.min(9), window_bits.clamp(9, 15));
-        let deflate =
-            Compress::new_with_window_bits(Compression::new(level.into()), false, window_bits);
-        Self { deflate, level, window_bits }
+        let (level, window_bits) = (level.min(9), window_bits.clamp(8, 15));
+        Self { matches: Matches::new(level, window_bits), symbols: Vec::new(), level, window_bits }
     }
 
     /// Whether this one does what `new` with these arguments would.
     pub(crate) fn fits(&self, level: u8, window_bits: u8) -> bool {
-        self.level == level.min(9) && self.window_bits == window_bits.clamp(9, 15)
+        self.level == level.min(9) && self.window_bits == window_bits.clamp(8, 15)
     }
 
     /// Appends `input`, compressed, to `out`: whole bytes, from which all of `input` can be had
     /// again. With `end_of_message` they lack the last four, which the receiver adds (§7.2.1).
     pub(crate) fn compress(&mut self, input: &[u8], end_of_message: bool, out: &mut Vec<u8>) {
-        let start = out.len();
-        let mut rest = input;
-        loop {
-            let spare = out.capacity() - out.len();
-            if spare < TAIL.len() + 2 {
-                out.reserve((rest.len() / 2).max(64));
-                continue;
-            }
-            let (before_in, before_out) = (self.deflate.total_in(), out.len());
-            // Neither a bad parameter nor bad state is possible, and there is no third error.
-            let _ = self.deflate.compress_vec(rest, out, FlushCompress::Sync);
-            let taken = usize::try_from(self.deflate.total_in() - before_in).unwrap_or(rest.len());
-            rest = &rest[taken..];
-            // "If deflate returns with avail_out == 0, this function must be called again".
-            if out.len() - before_out < spare {
-                break;
+        let mut writer = Writer::new(out);
+        if self.level == 0 {
+            writer.stored(input);
+        } else {
+            let mut rest = input;
+            while !rest.is_empty() {
+                let before = rest.len();
+                rest = self.matches.search(rest, &mut self.symbols);
+                writer.block(&self.symbols, self.matches.last(before - rest.len()));
+                self.symbols.clear();
             }
         }
-        if end_of_message {
-            self.end(start, out);
+        // "If the resulting data does not end with an empty DEFLATE block with no compression [...]
+        // append [one] to the tail end. Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the
+        // tail end" (§7.2.1). Of an empty message there is nothing but its first byte (§7.2.3.6).
+        writer.flush();
+        if !end_of_message {
+            out.extend_from_slice(&[0x00, 0x00, 0xFF, 0xFF]);
         }
     }
 
     /// Forgets the window: the next message refers to none before it.
     pub(crate) fn reset(&mut self) {
-        self.deflate.reset();
-    }
-
-    fn end(&mut self, start: usize, out: &mut Vec<u8>) {
-        // "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end" (§7.2.1).
-        if out[start..].ends_with(&TAIL) {
-            out.truncate(out.len() - TAIL.len());
-        } else {
-            // Nothing new since the last flush, which zlib does not repeat: §7.2.3.6.
-            out.push(0);
-        }
+        self.matches.reset();
     }
 }
 
@@ -74,4 +67,5 @@ impl fmt::Debug for Compressor {
     }
 }
 
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,9 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::tables::{self, FIXED_DISTANCES, FIXED_LITERALS, Reader};
+use super::bits::Reader;
+use super::symbols::{Decoder, End, Output};
+use super::tables::{self, FIXED_DISTANCES, FIXED_LITERALS};
 
 /// Why a message does not inflate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -358,26 +360,21 @@ impl Inflater {
 
     fn symbols(&mut self, reader: &mut Reader<'_>) -> Result<Option<Pause>, InflateError> {
         let codes = if self.fixed {
-            tables::Decoder::new(&FIXED_LITERALS, 9, &FIXED_DISTANCES, 5)
+            Decoder::new(&FIXED_LITERALS, 9, &FIXED_DISTANCES, 5)
         } else {
             let codes = &self.codes;
-            tables::Decoder::new(
-                &codes.literals,
-                codes.literal_bits,
-                &codes.distances,
-                codes.distance_bits,
-            )
+            Decoder::new(&codes.literals, codes.literal_bits, &codes.distances, codes.distance_bits)
         };
-        let mut output = tables::Output { bytes: &mut self.buffer, pos: self.pos };
+        let mut output = Output { bytes: &mut self.buffer, pos: self.pos };
         let end = codes.decode(reader, &mut output, self.window);
         self.pos = output.pos;
         match end? {
-            tables::End::Block => {
+            End::Block => {
                 self.end_block(reader);
                 Ok(None)
             }
-            tables::End::Input => Ok(Some(Pause::Input)),
-            tables::End::Room => Ok(Some(Pause::Room)),
+            End::Input => Ok(Some(Pause::Input)),
+            End::Room => Ok(Some(Pause::Room)),
         }
     }
 }
