@@ -1,10 +1,18 @@
 //! What the tests share: ways to split an input, oracles, and a wire between two connections.
 
+pub mod alloc;
+pub mod fuzzing;
+mod fuzzing_handshake;
+mod fuzzing_input;
+pub mod inflate;
+pub mod naive;
 mod ops;
 pub mod pair;
 pub mod plan;
+pub mod raw;
 pub mod rng;
 pub mod seen;
 mod side;
+pub mod splits;
 pub mod tap;
 pub mod wire;

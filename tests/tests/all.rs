@@ -1,10 +1,17 @@
 //! The tests of wirewright, one module a subject.
 
+mod close;
 mod cuts;
 mod deflate_offer;
+mod frames_fragments;
+mod frames_header;
+mod frames_sending;
+mod fuzz_seeds;
 mod handshake_client;
 mod handshake_server;
 mod keepalive;
+mod mask;
+mod messages;
 mod pair;
 mod retry;
 mod uri;
