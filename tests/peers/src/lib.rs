@@ -5,6 +5,7 @@ pub mod contest;
 pub mod frames;
 pub mod histogram;
 pub mod process;
+pub mod servers;
 pub mod stats;
 pub mod table;
 pub mod wire;

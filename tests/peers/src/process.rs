@@ -113,20 +113,33 @@ pub fn cpu_micros(pid: u32) -> Result<(f64, f64)> {
     Ok((ticks()? * micros_per_tick, ticks()? * micros_per_tick))
 }
 
-/// Resident anonymous memory of a process in bytes: heap, stacks and nothing of its files.
+/// Memory of a process in bytes, its files apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// What has been touched of heap and stacks.
+    pub resident: f64,
+    /// What the program has asked for, touched or not.
+    pub reserved: f64,
+}
+
+/// The memory of a process.
 ///
 /// # Errors
 /// When the process has gone.
-pub fn anonymous_bytes(pid: u32) -> Result<u64> {
+pub fn memory(pid: u32) -> Result<Memory> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("RssAnon:"));
-    let kib: u64 = line
-        .and_then(|line| line.trim().strip_suffix(" kB"))
-        .ok_or("no RssAnon in status")?
-        .parse()?;
-    Ok(kib * 1024)
+    let field = |name: &str| -> Result<f64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        Ok(kib
+            .ok_or_else(|| format!("no {name} in status"))?
+            .parse::<f64>()?
+            * 1024.0)
+    };
+    Ok(Memory {
+        resident: field("RssAnon:")?,
+        reserved: field("VmData:")?,
+    })
 }
 
 /// Raises the limit of open files to what the system allows and says what that is.

@@ -9,30 +9,12 @@ use rows::Row;
 use serde_json::Value;
 use wirewright_peers::args::Args;
 use wirewright_peers::process::{Server, spawn_on};
+use wirewright_peers::servers::{self, Contestant, PEERS, sibling};
 use wirewright_peers::{Result, process, stats};
 
 const USAGE: &str = "echo [--servers NAME,…] [--server NAME='COMMAND {addr}']… [--rows NAME,…] \
     [--rounds N] [--seconds S] [--warm-up S] [--server-core N] [--load-core N] \
     [--json FILE] [--list]";
-
-/// The echo servers that `peer-server` holds.
-const PEERS: [&str; 9] = [
-    "limit",
-    "fastwebsockets",
-    "fastwebsockets-batched",
-    "tokio-websockets",
-    "tokio-websockets-batched",
-    "sockudo-ws",
-    "sockudo-ws-batched",
-    "tokio-tungstenite",
-    "tokio-tungstenite-batched",
-];
-
-/// A server to measure: how it is called and how it is started.
-struct Contestant {
-    name: String,
-    command: String,
-}
 
 struct Options {
     contestants: Vec<Contestant>,
@@ -45,43 +27,10 @@ struct Options {
     json: String,
 }
 
-/// The program beside this one.
-fn sibling(name: &str) -> Result<String> {
-    let path = std::env::current_exe()?.with_file_name(name);
-    Ok(path.to_str().ok_or("the path is not UTF-8")?.to_owned())
-}
-
-/// External servers first: theirs are the columns that the reader looks for.
-fn contestants(args: &mut Args) -> Result<Vec<Contestant>> {
-    let mut contestants = Vec::new();
-    for server in args.options("--server")? {
-        let (name, command) = server
-            .split_once('=')
-            .ok_or("--server wants NAME=COMMAND")?;
-        contestants.push(Contestant {
-            name: name.to_owned(),
-            command: command.to_owned(),
-        });
-    }
-    let chosen = args.list("--servers")?;
-    let program = sibling("peer-server")?;
-    for name in chosen.unwrap_or_else(|| PEERS.map(str::to_owned).to_vec()) {
-        if name == "none" {
-            continue;
-        }
-        if !PEERS.contains(&name.as_str()) {
-            return Err(format!("no such server: {name}").into());
-        }
-        let command = format!("{program} {name} {{addr}}");
-        contestants.push(Contestant { name, command });
-    }
-    Ok(contestants)
-}
-
 fn options() -> Result<Options> {
     let mut args = Args::from_env();
     let options = Options {
-        contestants: contestants(&mut args)?,
+        contestants: servers::contestants(&mut args, &PEERS)?,
         rows: rows::chosen(args.list("--rows")?)?,
         rounds: args.option("--rounds")?.unwrap_or(5),
         seconds: args.option("--seconds")?.unwrap_or(2.0),

@@ -1,11 +1,12 @@
 //! Medians for people, every round for programs.
 
 use serde_json::{Value, json};
+use wirewright_peers::servers::Contestant;
 use wirewright_peers::stats::median;
 use wirewright_peers::table::{Table, figure};
 
+use crate::Options;
 use crate::rows::Row;
-use crate::{Contestant, Options};
 
 pub struct Result<'a> {
     pub row: &'a Row,
