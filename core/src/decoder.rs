@@ -1,13 +1,7 @@
-//! Frames out of an inbox: unmasked in place, fragments slid together, limits enforced.
-//!
-//! ```text
-//! inbox:  |<------ assembled ------>|<-- gap -->|<-- raw, not yet looked at -->|
-//!         0                      message       raw                        unread().len()
-//! ```
-//! `message` and `raw` count from the front of the inbox. The gap is what headers and control
-//! frames between fragments leave; it closes whenever the raw bytes run out, so that an inbox
-//! never holds more than the message and one incomplete header or control frame.
+//! Frames out of an inbox: unmasked in place, fragments slid together, limits enforced. How far
+//! that has come is the inbox's own ([`Progress`](crate::progress)), as it goes where the bytes go.
 
+use alloc::sync::Arc;
 use core::ops::Range;
 use core::time::Duration;
 
@@ -19,7 +13,7 @@ use crate::inbox::Inbox;
 use crate::mask::Mask;
 use crate::message::MessageKind;
 use crate::opcode::OpCode;
-use crate::utf8::Utf8Validator;
+use crate::progress::{Assembly, Frame, Piece};
 
 /// What a step through the inbox found. Places are said as lengths and ranges, as the caller
 /// borrows the inbox only afterwards.
@@ -32,60 +26,15 @@ pub(crate) enum Step {
     Control(OpCode, Range<usize>),
 }
 
-/// Payload that is ready to be delivered.
-#[derive(Clone, Copy)]
-pub(crate) struct Piece {
-    pub(crate) kind: MessageKind,
-    /// Whether it lies in the inbox's inflated buffer; else at its front.
-    pub(crate) inflated: bool,
-    pub(crate) len: usize,
-    pub(crate) first: bool,
-    pub(crate) last: bool,
-    /// Whether text was already validated piece by piece as it came.
-    pub(crate) validated: bool,
-}
-
 #[derive(Debug)]
 pub(crate) struct Decoder {
     role: Role,
     streaming: bool,
-    limits: Limits,
-    /// The lesser of the limits on frame and message, for frames that are a message.
-    max_whole: usize,
+    /// Shared, as a listener's connections all have the same.
+    limits: Arc<Limits>,
     inflation: Option<Inflation>,
-    frame: Option<Frame>,
-    assembly: Option<Assembly>,
-    /// Bytes assembled at the front of the inbox.
-    message: usize,
-    /// Where the raw bytes begin.
-    raw: usize,
-    /// What was delivered last still lies in the inbox.
-    delivered: bool,
-}
-
-/// The data frame whose payload is arriving.
-#[derive(Debug)]
-struct Frame {
-    mask: Option<Mask>,
-    remaining: usize,
-    fin: bool,
-}
-
-/// The message under way.
-#[derive(Debug)]
-struct Assembly {
-    kind: MessageKind,
-    compressed: bool,
-    fragments: u32,
-    /// Payload bytes on the wire, those that the current header announces included.
-    wire: u64,
-    /// Bytes already delivered, where the message is streamed.
-    streamed: u64,
-    since: Duration,
-    /// The validator's state: text is checked piece by piece once it comes in pieces.
-    utf8: Utf8Validator,
-    pieces: bool,
-    begun: bool,
+    /// When the message under way began.
+    since: Option<Duration>,
 }
 
 /// First bytes of a frame that is a whole, uncompressed message.
@@ -101,47 +50,34 @@ const STREAMED_OUTPUT: usize = 32 * 1024;
 impl Decoder {
     pub(crate) fn new(
         role: Role,
-        limits: Limits,
+        limits: Arc<Limits>,
         streaming: bool,
         inflation: Option<Inflation>,
     ) -> Self {
-        let max_message = usize::try_from(limits.max_message_size).unwrap_or(usize::MAX);
-        let max_whole = limits.max_frame_size.min(max_message);
-        Self {
-            role,
-            streaming,
-            limits,
-            max_whole,
-            inflation,
-            frame: None,
-            assembly: None,
-            message: 0,
-            raw: 0,
-            delivered: false,
-        }
+        Self { role, streaming, limits, inflation, since: None }
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Goes on until there is something to say.
     #[inline]
     pub(crate) fn step(&mut self, now: Duration, inbox: &mut Inbox) -> Result<Step, ReceiveError> {
-        self.release(inbox);
+        inbox.release();
         loop {
-            if self.frame.is_none() {
-                let raw = &inbox.buffer.filled()[self.raw..];
+            if inbox.progress.frame.is_none() {
+                let raw = inbox.raw();
                 let Some((header, size)) = FrameHeader::parse(raw)? else {
                     let missing = MAX_HEADER.saturating_sub(raw.len());
-                    return Ok(self.need_more(inbox, missing));
+                    return Ok(need_more(inbox, missing));
                 };
                 self.check(&header)?;
                 if header.opcode.is_control() {
-                    return Ok(self.control(&header, size, inbox));
+                    return Ok(control(&header, size, inbox));
                 }
-                self.begin(&header, now)?;
-                self.raw += size;
-                if self.message == 0 {
-                    inbox.buffer.consume(self.raw);
-                    self.raw = 0;
-                }
+                self.begin(&header, now, inbox)?;
+                inbox.take_header(size);
             }
             if let Some(step) = self.payload(inbox)? {
                 return Ok(step);
@@ -151,8 +87,7 @@ impl Decoder {
 
     /// When the message under way must be complete.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        let assembly = self.assembly.as_ref()?;
-        Some(assembly.since.saturating_add(self.limits.max_assembly_time))
+        Some(self.since?.saturating_add(self.limits.max_assembly_time))
     }
 
     pub(crate) fn check_deadline(&self, now: Duration) -> Result<(), Limit> {
@@ -162,36 +97,6 @@ impl Decoder {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Frees what the last event lent.
-    #[inline]
-    fn release(&mut self, inbox: &mut Inbox) {
-        if self.delivered {
-            self.delivered = false;
-            self.message = 0;
-            inbox.inflated.bytes.clear();
-        }
-        if self.message == 0 && self.raw > 0 {
-            inbox.buffer.consume(self.raw);
-            self.raw = 0;
-        }
-    }
-
-    /// Closes the gap before more bytes arrive: only an incomplete header or control frame is
-    /// moved.
-    fn need_more(&mut self, inbox: &mut Inbox, missing: usize) -> Step {
-        if self.message == 0 {
-            inbox.buffer.consume(self.raw);
-            self.raw = 0;
-        } else if self.raw > self.message {
-            let bytes = inbox.buffer.filled_mut();
-            let tail = bytes.len() - self.raw;
-            bytes.copy_within(self.raw.., self.message);
-            inbox.buffer.truncate(self.message + tail);
-            self.raw = self.message;
-        }
-        Step::NeedMore(missing.max(1))
     }
 
     /// What a header must be, given our role and what was negotiated.
@@ -213,31 +118,15 @@ impl Decoder {
         Ok(())
     }
 
-    /// A control frame is delivered once all of it is there; at most 125 bytes are awaited.
-    fn control(&mut self, header: &FrameHeader, size: usize, inbox: &mut Inbox) -> Step {
-        // No truncation: a control frame is at most 125 bytes long.
-        let len = usize::from(header.len.to_le_bytes()[0]);
-        let start = self.raw + size;
-        let held = inbox.buffer.len();
-        if held < start + len {
-            return self.need_more(inbox, start + len - held);
-        }
-        if let Some(key) = header.mask {
-            Mask::apply_whole(key, &mut inbox.buffer.filled_mut()[start..start + len]);
-        }
-        self.raw = start + len;
-        Step::Control(header.opcode, start..start + len)
-    }
-
     /// The common case in one go: a message in one frame of up to 64 KiB, uncompressed, all of it
     /// here; its type and length, with the payload at the front of the inbox. Whatever is unusual
     /// about a frame, or wrong with it, is left to [`step`](Self::step).
     #[inline]
-    pub(crate) fn whole(&mut self, inbox: &mut Inbox) -> Option<(MessageKind, usize)> {
-        if self.assembly.is_some() {
+    pub(crate) fn whole(&self, inbox: &mut Inbox) -> Option<(MessageKind, usize)> {
+        if inbox.progress.assembly.is_some() {
             return None;
         }
-        self.release(inbox);
+        inbox.release();
         let bytes = inbox.buffer.filled_mut();
         let &mut [first, second, ..] = bytes else { return None };
         let kind = match first {
@@ -258,7 +147,9 @@ impl Decoder {
             _ => return None,
         };
         // A length that a shorter form could hold is for `step` to refuse.
-        if len > self.max_whole || (after_len == 4 && len < 126) {
+        let Limits { max_frame_size, max_message_size, .. } = *self.limits;
+        let too_long = len > max_frame_size || len as u64 > max_message_size;
+        if too_long || (after_len == 4 && len < 126) {
             return None;
         }
         let size = if masked {
@@ -269,16 +160,18 @@ impl Decoder {
             bytes.get(after_len..after_len + len)?;
             after_len
         };
-        inbox.buffer.skip(size);
-        self.message = len;
-        self.raw = len;
-        self.delivered = true;
+        inbox.take_whole(size, len);
         Some((kind, len))
     }
 
     /// Enters a data frame.
     #[inline]
-    fn begin(&mut self, header: &FrameHeader, now: Duration) -> Result<(), ReceiveError> {
+    fn begin(
+        &mut self,
+        header: &FrameHeader,
+        now: Duration,
+        inbox: &mut Inbox,
+    ) -> Result<(), ReceiveError> {
         let kind = match header.opcode {
             OpCode::Text => Some(MessageKind::Text),
             OpCode::Binary => Some(MessageKind::Binary),
@@ -293,9 +186,11 @@ impl Decoder {
         };
         // "fragments of one message MUST NOT be interleaved between the fragments of another
         // message" (RFC 6455 §5.4).
-        match (&mut self.assembly, kind) {
+        let progress = &mut inbox.progress;
+        match (&mut progress.assembly, kind) {
             (None, Some(kind)) => {
-                self.assembly = Some(Assembly::new(kind, header.rsv1, now));
+                progress.assembly = Some(Assembly::new(kind, header.rsv1));
+                self.since = Some(now);
             }
             (Some(assembly), None) => {
                 assembly.fragments = assembly.fragments.saturating_add(1);
@@ -308,7 +203,7 @@ impl Decoder {
             (None, None) => return Err(Violation::UnexpectedContinuation.into()),
             (Some(_), Some(_)) => return Err(Violation::ExpectedContinuation.into()),
         }
-        if let Some(assembly) = &mut self.assembly {
+        if let Some(assembly) = &mut progress.assembly {
             assembly.wire = assembly.wire.saturating_add(header.len);
             let max = self.limits.max_message_size;
             if assembly.wire > max {
@@ -316,7 +211,7 @@ impl Decoder {
             }
         }
         let mask = header.mask.map(Mask::new);
-        self.frame = Some(Frame { mask, remaining: len, fin: header.fin });
+        progress.frame = Some(Frame { mask, remaining: len, fin: header.fin });
         Ok(())
     }
 
@@ -324,91 +219,69 @@ impl Decoder {
     /// message goes on.
     #[inline]
     fn payload(&mut self, inbox: &mut Inbox) -> Result<Option<Step>, ReceiveError> {
-        let (Some(frame), Some(assembly)) = (&mut self.frame, &mut self.assembly) else {
+        let Inbox { buffer, progress, .. } = inbox;
+        let (Some(frame), Some(assembly)) = (&mut progress.frame, &mut progress.assembly) else {
             return Ok(None);
         };
-        let held = inbox.buffer.len() - self.raw;
+        let held = buffer.len() - progress.raw;
         let mut take = frame.remaining.min(held);
         if assembly.compressed && self.streaming {
             take = take.min(STREAMED_INPUT);
         }
         let whole = frame.fin && take == frame.remaining && !assembly.begun;
-        let place = self.raw..self.raw + take;
+        let place = progress.raw..progress.raw + take;
         if let Some(mask) = &mut frame.mask {
-            mask.apply(&mut inbox.buffer.filled_mut()[place.clone()]);
+            mask.apply(&mut buffer.filled_mut()[place.clone()]);
         }
         frame.remaining -= take;
         assembly.begun |= take > 0;
         let complete = frame.remaining == 0;
         let last = complete && frame.fin;
+        if complete {
+            progress.frame = None;
+        }
         if assembly.compressed {
             self.inflate(inbox, place, last)?;
         } else {
-            if self.raw != self.message {
-                inbox.buffer.filled_mut().copy_within(place.clone(), self.message);
+            if progress.raw != progress.message {
+                buffer.filled_mut().copy_within(place, progress.message);
             }
             // A text that comes in one piece is validated when it is delivered, once.
             if !whole && assembly.kind == MessageKind::Text {
-                let end = self.message + take;
-                let new = &inbox.buffer.filled()[self.message..end];
-                assembly.validate(new)?;
+                let end = progress.message + take;
+                assembly.validate(&buffer.filled()[progress.message..end])?;
             }
-            self.message += take;
-            self.raw += take;
+            progress.message += take;
+            progress.raw += take;
         }
-        if complete {
-            self.frame = None;
-        }
-        if last {
-            self.finish_text()?;
-        }
-        Ok(self.outcome(inbox, last, held == take))
-    }
-
-    /// A text that came in pieces must not end inside a code point.
-    #[inline]
-    fn finish_text(&self) -> Result<(), Violation> {
-        match &self.assembly {
-            Some(assembly) if assembly.pieces => {
-                assembly.utf8.finish().map_err(|_| Violation::TextUtf8)
-            }
-            _ => Ok(()),
-        }
+        self.outcome(inbox, last, held == take)
     }
 
     /// Decides what the payload just taken in leads to.
     #[inline]
-    fn outcome(&mut self, inbox: &mut Inbox, last: bool, drained: bool) -> Option<Step> {
-        let assembly = self.assembly.as_mut()?;
-        let inflated = assembly.compressed;
-        let len = if inflated { inbox.inflated.bytes.len() } else { self.message };
+    fn outcome(
+        &mut self,
+        inbox: &mut Inbox,
+        last: bool,
+        drained: bool,
+    ) -> Result<Option<Step>, ReceiveError> {
+        let Inbox { inflated, progress, .. } = &mut *inbox;
+        let Some(assembly) = &mut progress.assembly else { return Ok(None) };
+        let compressed = assembly.compressed;
+        let len = if compressed { inflated.bytes.len() } else { progress.message };
         let streamed =
-            self.streaming && len > 0 && (!inflated || len >= STREAMED_OUTPUT || drained);
+            self.streaming && len > 0 && (!compressed || len >= STREAMED_OUTPUT || drained);
         if last || streamed {
-            let piece = Piece {
-                kind: assembly.kind,
-                inflated,
-                len,
-                first: assembly.streamed == 0,
-                last,
-                validated: assembly.pieces,
-            };
-            // An empty first fragment is never delivered alone, so that a length of zero so far
-            // does mean that this is the first.
-            assembly.streamed = assembly.streamed.saturating_add(len as u64);
-            self.delivered = true;
+            let piece = assembly.deliver(len, last)?;
+            progress.delivered = true;
             if last {
-                self.assembly = None;
+                progress.assembly = None;
+                self.since = None;
             }
-            return Some(Step::Payload(piece));
+            return Ok(Some(Step::Payload(piece)));
         }
-        match &self.frame {
-            Some(frame) if drained => {
-                let missing = frame.remaining;
-                Some(self.need_more(inbox, missing))
-            }
-            _ => None,
-        }
+        let missing = progress.frame.as_ref().map(|frame| frame.remaining);
+        Ok(missing.filter(|_| drained).map(|missing| need_more(inbox, missing)))
     }
 
     /// Inflates a piece of a compressed message; it leaves the inbox at once.
@@ -418,14 +291,14 @@ impl Decoder {
         place: Range<usize>,
         last: bool,
     ) -> Result<(), ReceiveError> {
-        let (Some(inflation), Some(assembly)) = (&mut self.inflation, &mut self.assembly) else {
+        let Inbox { buffer, inflated, progress } = inbox;
+        let (Some(inflation), Some(assembly)) = (&mut self.inflation, &mut progress.assembly)
+        else {
             return Ok(());
         };
         let max = self.limits.max_message_size;
-        let before = inbox.inflated.bytes.len();
-        let input = &inbox.buffer.filled()[place.clone()];
-        let result = inflation.inflate(input, last, &mut inbox.inflated, max);
-        match result {
+        let before = inflated.bytes.len();
+        match inflation.inflate(&buffer.filled()[place.clone()], last, inflated, max) {
             Ok(()) => {}
             Err(InflateError::Corrupt) => return Err(Violation::Deflate.into()),
             Err(InflateError::TooBig) => {
@@ -435,35 +308,32 @@ impl Decoder {
         }
         let whole = last && before == 0 && !assembly.pieces && assembly.streamed == 0;
         if !whole && assembly.kind == MessageKind::Text {
-            assembly.validate(&inbox.inflated.bytes[before..])?;
+            assembly.validate(&inflated.bytes[before..])?;
         }
-        self.raw += place.len();
-        inbox.buffer.consume(self.raw);
-        self.raw = 0;
+        buffer.consume(place.end);
+        progress.raw = 0;
         Ok(())
     }
 }
 
-impl Assembly {
-    fn new(kind: MessageKind, compressed: bool, now: Duration) -> Self {
-        Self {
-            kind,
-            compressed,
-            fragments: 1,
-            wire: 0,
-            streamed: 0,
-            since: now,
-            utf8: Utf8Validator::default(),
-            pieces: false,
-            begun: false,
-        }
+/// A control frame is delivered once all of it is there; at most 125 bytes are awaited.
+fn control(header: &FrameHeader, size: usize, inbox: &mut Inbox) -> Step {
+    // No truncation: a control frame is at most 125 bytes long.
+    let len = usize::from(header.len.to_le_bytes()[0]);
+    let start = inbox.progress.raw + size;
+    let held = inbox.buffer.len();
+    if held < start + len {
+        return need_more(inbox, start + len - held);
     }
+    if let Some(key) = header.mask {
+        Mask::apply_whole(key, &mut inbox.buffer.filled_mut()[start..start + len]);
+    }
+    inbox.progress.raw = start + len;
+    Step::Control(header.opcode, start..start + len)
+}
 
-    /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
-    /// not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_"
-    /// (RFC 6455 §8.1): here at the first byte that cannot be right.
-    fn validate(&mut self, bytes: &[u8]) -> Result<(), Violation> {
-        self.pieces = true;
-        self.utf8.push(bytes).map_err(|_| Violation::TextUtf8)
-    }
+/// Says what is missing, and closes the gap before it arrives.
+fn need_more(inbox: &mut Inbox, missing: usize) -> Step {
+    inbox.close_gap();
+    Step::NeedMore(missing.max(1))
 }

@@ -1,16 +1,18 @@
 //! The receiving half of a connection: bytes in, events out.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::close::Close;
 use crate::config::{Config, Role};
-use crate::decoder::{Decoder, Piece, Step};
+use crate::decoder::{Decoder, Step};
 use crate::deflate::{Agreement, Inflation};
 use crate::error::{Limit, ReceiveError, Violation};
 use crate::inbox::Inbox;
 use crate::message::{Message, MessageKind};
 use crate::opcode::OpCode;
 use crate::outgoing::Reply;
+use crate::progress::Piece;
 
 /// What [`Incoming::receive`] found. Payloads borrow the inbox and are gone with the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,8 +69,8 @@ impl Incoming {
     #[must_use]
     pub fn new(role: Role, config: &Config, agreement: Option<Agreement>) -> Self {
         let inflation = agreement.map(|agreement| Inflation::new(agreement.receiving(role)));
-        let limits = config.limits.clone();
-        let flood = Flood::new(limits.max_control_frames);
+        let flood = Flood::new(config.limits.max_control_frames);
+        let limits = Arc::clone(&config.limits);
         let decoder = Decoder::new(role, limits, config.streaming, inflation);
         Self { decoder, flood, done: false }
     }
@@ -117,7 +119,7 @@ impl Incoming {
                 deliver(piece, inbox).inspect_err(|_| self.done = true).map_err(Into::into)
             }
             Step::Control(opcode, place) => {
-                self.flood.count(now).inspect_err(|_| self.done = true)?;
+                self.flood.count(now, self.decoder.limits().max_control_frames).inspect_err(|_| self.done = true)?;
                 let payload = &inbox.buffer.filled()[place];
                 self.control(opcode, payload).inspect_err(|_| self.done = true)
             }
@@ -182,8 +184,7 @@ impl Close<'_> {
 
 #[cold]
 fn discard(inbox: &mut Inbox) -> Event<'_> {
-    inbox.buffer.consume(inbox.buffer.len());
-    inbox.inflated.bytes.clear();
+    inbox.discard();
     Event::NeedMore { hint: 1 }
 }
 
@@ -226,26 +227,28 @@ fn text(bytes: &[u8]) -> Result<&str, Violation> {
 /// Counts control frames: a bucket of two seconds' worth that refills as time goes by.
 #[derive(Debug)]
 struct Flood {
-    rate: u32,
     left: u32,
-    since: Duration,
+    /// Milliseconds; wraps after 49 days, and then refills too little once.
+    since: u32,
 }
 
 impl Flood {
     fn new(rate: u32) -> Self {
-        Self { rate, left: rate.saturating_mul(2), since: Duration::ZERO }
+        Self { left: rate.saturating_mul(2), since: 0 }
     }
 
-    fn count(&mut self, now: Duration) -> Result<(), Limit> {
-        let passed = now.saturating_sub(self.since).as_millis();
-        let refill = passed.saturating_mul(u128::from(self.rate)) / 1_000;
+    fn count(&mut self, now: Duration, rate: u32) -> Result<(), Limit> {
+        // Truncation is the wrapping that `since` speaks of.
+        let [a, b, c, d, ..] = now.as_millis().to_le_bytes();
+        let now = u32::from_le_bytes([a, b, c, d]);
+        let passed = u64::from(now.wrapping_sub(self.since));
+        let refill = passed.saturating_mul(u64::from(rate)) / 1_000;
         if refill > 0 {
             let refill = u32::try_from(refill).unwrap_or(u32::MAX);
-            self.left = self.left.saturating_add(refill).min(self.rate.saturating_mul(2));
+            self.left = self.left.saturating_add(refill).min(rate.saturating_mul(2));
             self.since = now;
         }
-        let max = self.rate;
-        self.left = self.left.checked_sub(1).ok_or(Limit::ControlFrames { max })?;
+        self.left = self.left.checked_sub(1).ok_or(Limit::ControlFrames { max: rate })?;
         Ok(())
     }
 }

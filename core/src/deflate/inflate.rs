@@ -155,9 +155,11 @@ impl Inflater {
     fn decode(&mut self, input: &[u8], out: &mut Vec<u8>, limit: u64) -> Result<(), InflateError> {
         let mut reader = Reader::new(input, self.bits, self.count);
         loop {
-            let pause = self.run(&mut reader)?;
+            let pause = self.run(&mut reader);
+            // Also before an error: what is found wrong first must not depend on how the input
+            // was cut.
             self.hand_out(out, limit)?;
-            match pause {
+            match pause? {
                 Pause::Input => break,
                 Pause::Room => self.make_room(),
             }
@@ -169,18 +171,16 @@ impl Inflater {
     /// Moves what is new to `out`, which grows by what is there, doubling, and never over `limit`.
     fn hand_out(&mut self, out: &mut Vec<u8>, limit: u64) -> Result<(), InflateError> {
         let new = &self.buffer[self.flushed..self.pos];
-        let total = self.produced + new.len() as u64;
-        if total > limit {
-            return Err(InflateError::TooBig);
+        let left = usize::try_from(limit.saturating_sub(self.produced)).unwrap_or(usize::MAX);
+        let fitting = &new[..new.len().min(left)];
+        if out.capacity() - out.len() < fitting.len() {
+            out.reserve_exact(out.capacity().max(fitting.len()).min(left));
         }
-        if out.capacity() - out.len() < new.len() {
-            let left = usize::try_from(limit - self.produced).unwrap_or(usize::MAX);
-            out.reserve_exact(out.capacity().max(new.len()).min(left));
-        }
-        out.extend_from_slice(new);
-        self.produced = total;
+        out.extend_from_slice(fitting);
+        self.produced += fitting.len() as u64;
+        let all = fitting.len() == new.len();
         self.flushed = self.pos;
-        Ok(())
+        if all { Ok(()) } else { Err(InflateError::TooBig) }
     }
 
     /// Room behind `pos` for a match and a step more: by growth as long as the buffer is smaller
@@ -324,22 +324,26 @@ impl Inflater {
             reader.need(14);
             let (symbol, bits) = tables::symbol(codes.distances[reader.peek(codes.distance_bits)]);
             let (extra, base) = match symbol {
+                0..16 => (0, 1),
                 16 => (2, 3),
                 17 => (3, 3),
-                18 => (7, 11),
-                _ => (0, 1),
+                _ => (7, 11),
             };
             if !reader.has(bits + extra) {
                 self.state = State::Lengths(at);
                 return Ok(Some(Pause::Input));
             }
             reader.drop(bits);
+            if symbol < 16 {
+                codes.lengths[at] = symbol;
+                at += 1;
+                continue;
+            }
             let repeat = base + reader.take(extra);
             let value = match symbol {
                 // "Copy the previous code length 3 - 6 times" (RFC 1951 §3.2.7).
                 16 => *codes.lengths.get(at.wrapping_sub(1)).ok_or(InflateError::Corrupt)?,
-                17 | 18 => 0,
-                length => length,
+                _ => 0,
             };
             if at + repeat > total {
                 return Err(InflateError::Corrupt);
