@@ -1,7 +1,6 @@
 //! Frames out of an inbox: unmasked in place, fragments slid together, limits enforced. How far
 //! that has come is the inbox's own ([`Progress`](crate::progress)), as it goes where the bytes go.
 
-use alloc::sync::Arc;
 use core::ops::Range;
 use core::time::Duration;
 
@@ -30,8 +29,7 @@ pub(crate) enum Step {
 pub(crate) struct Decoder {
     role: Role,
     streaming: bool,
-    /// Shared, as a listener's connections all have the same.
-    limits: Arc<Limits>,
+    limits: Limits,
     inflation: Option<Inflation>,
     /// When the message under way began.
     since: Option<Duration>,
@@ -50,21 +48,21 @@ const STREAMED_OUTPUT: usize = 32 * 1024;
 impl Decoder {
     pub(crate) fn new(
         role: Role,
-        limits: Arc<Limits>,
+        limits: Limits,
         streaming: bool,
         inflation: Option<Inflation>,
     ) -> Self {
         Self { role, streaming, limits, inflation, since: None }
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    pub(crate) const fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// Goes on until there is something to say.
     #[inline]
     pub(crate) fn step(&mut self, now: Duration, inbox: &mut Inbox) -> Result<Step, ReceiveError> {
-        inbox.release();
+        inbox.forget_delivered();
         loop {
             if inbox.progress.frame.is_none() {
                 let raw = inbox.raw();
@@ -126,7 +124,7 @@ impl Decoder {
         if inbox.progress.assembly.is_some() {
             return None;
         }
-        inbox.release();
+        inbox.forget_delivered();
         let bytes = inbox.buffer.filled_mut();
         let &mut [first, second, ..] = bytes else { return None };
         let kind = match first {
@@ -147,7 +145,7 @@ impl Decoder {
             _ => return None,
         };
         // A length that a shorter form could hold is for `step` to refuse.
-        let Limits { max_frame_size, max_message_size, .. } = *self.limits;
+        let Limits { max_frame_size, max_message_size, .. } = self.limits;
         let too_long = len > max_frame_size || len as u64 > max_message_size;
         if too_long || (after_len == 4 && len < 126) {
             return None;
@@ -298,17 +296,21 @@ impl Decoder {
         };
         let max = self.limits.max_message_size;
         let before = inflated.bytes.len();
-        match inflation.inflate(&buffer.filled()[place.clone()], last, inflated, max) {
+        let input = &buffer.filled()[place.clone()];
+        let result = inflation.inflate(input, last, inflated, max);
+        // What came out before an error comes before it in the message too: of several faults the
+        // first is reported, however the bytes were cut.
+        let whole = result.is_ok() && last && before == 0 && !assembly.pieces;
+        if assembly.kind == MessageKind::Text && !(whole && assembly.streamed == 0) {
+            assembly.validate(&inflated.bytes[before..])?;
+        }
+        match result {
             Ok(()) => {}
             Err(InflateError::Corrupt) => return Err(Violation::Deflate.into()),
             Err(InflateError::TooBig) => {
                 let len = max.saturating_add(1);
                 return Err(Limit::MessageSize { len, max }.into());
             }
-        }
-        let whole = last && before == 0 && !assembly.pieces && assembly.streamed == 0;
-        if !whole && assembly.kind == MessageKind::Text {
-            assembly.validate(&inflated.bytes[before..])?;
         }
         buffer.consume(place.end);
         progress.raw = 0;

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::buffer::Buffer;
 use crate::deflate::Inflated;
+use crate::progress::Progress;
 
 /// The receiving buffer: the caller reads from its transport into [`space`](Self::space), says
 /// [`received`](Self::received), and hands the inbox to
@@ -15,13 +16,14 @@ use crate::deflate::Inflated;
 pub struct Inbox {
     pub(crate) buffer: Buffer,
     pub(crate) inflated: Inflated,
+    pub(crate) progress: Progress,
 }
 
 impl Inbox {
     /// An inbox that holds no memory until bytes arrive.
     #[must_use]
     pub const fn new() -> Self {
-        Self { buffer: Buffer::new(), inflated: Inflated::new() }
+        Self { buffer: Buffer::new(), inflated: Inflated::new(), progress: Progress::new() }
     }
 
     /// An inbox with room for `capacity` bytes.
@@ -59,10 +61,10 @@ impl Inbox {
         self.buffer.consume(n);
     }
 
-    /// Whether nothing is held, neither bytes nor a part of an inflated message.
+    /// Whether nothing is held: no bytes, and no message under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.inflated.bytes.is_empty()
+        self.buffer.is_empty() && self.progress.assembly.is_none()
     }
 
     /// Bytes of memory held.
@@ -76,6 +78,7 @@ impl Inbox {
         debug_assert!(other.is_empty());
         other.buffer.extend(self.buffer.filled());
         self.buffer.consume(self.buffer.len());
+        other.progress = core::mem::take(&mut self.progress);
         if !self.inflated.bytes.is_empty() {
             other.inflated.bytes = core::mem::take(&mut self.inflated.bytes);
         }

@@ -1,6 +1,5 @@
 //! The receiving half of a connection: bytes in, events out.
 
-use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::close::Close;
@@ -70,7 +69,7 @@ impl Incoming {
     pub fn new(role: Role, config: &Config, agreement: Option<Agreement>) -> Self {
         let inflation = agreement.map(|agreement| Inflation::new(agreement.receiving(role)));
         let flood = Flood::new(config.limits.max_control_frames);
-        let limits = Arc::clone(&config.limits);
+        let limits = config.limits.clone();
         let decoder = Decoder::new(role, limits, config.streaming, inflation);
         Self { decoder, flood, done: false }
     }
@@ -119,7 +118,9 @@ impl Incoming {
                 deliver(piece, inbox).inspect_err(|_| self.done = true).map_err(Into::into)
             }
             Step::Control(opcode, place) => {
-                self.flood.count(now, self.decoder.limits().max_control_frames).inspect_err(|_| self.done = true)?;
+                self.flood
+                    .count(now, self.decoder.limits().max_control_frames)
+                    .inspect_err(|_| self.done = true)?;
                 let payload = &inbox.buffer.filled()[place];
                 self.control(opcode, payload).inspect_err(|_| self.done = true)
             }
@@ -228,8 +229,8 @@ fn text(bytes: &[u8]) -> Result<&str, Violation> {
 #[derive(Debug)]
 struct Flood {
     left: u32,
-    /// Milliseconds; wraps after 49 days, and then refills too little once.
-    since: u32,
+    /// Nanoseconds, which is half of a `Duration` and enough for 584 years.
+    since: u64,
 }
 
 impl Flood {
@@ -238,15 +239,15 @@ impl Flood {
     }
 
     fn count(&mut self, now: Duration, rate: u32) -> Result<(), Limit> {
-        // Truncation is the wrapping that `since` speaks of.
-        let [a, b, c, d, ..] = now.as_millis().to_le_bytes();
-        let now = u32::from_le_bytes([a, b, c, d]);
-        let passed = u64::from(now.wrapping_sub(self.since));
-        let refill = passed.saturating_mul(u64::from(rate)) / 1_000;
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let passed = u128::from(now.saturating_sub(self.since));
+        let refill = passed * u128::from(rate) / 1_000_000_000;
         if refill > 0 {
             let refill = u32::try_from(refill).unwrap_or(u32::MAX);
             self.left = self.left.saturating_add(refill).min(rate.saturating_mul(2));
-            self.since = now;
+            // What is left of the time towards the next whole frame counts on.
+            let rest = passed * u128::from(rate) % 1_000_000_000 / u128::from(rate);
+            self.since = now - u64::try_from(rest).unwrap_or(0);
         }
         self.left = self.left.checked_sub(1).ok_or(Limit::ControlFrames { max: rate })?;
         Ok(())
