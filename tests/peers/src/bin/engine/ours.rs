@@ -13,14 +13,15 @@ use crate::cases::{Case, Role};
 use crate::decoders::Decode;
 use crate::encoders::Encode;
 
-/// What one read may bring, as large as the largest of the peers' buffers.
-const READ: usize = 128 * 1024;
+/// What one read may bring: the listener's scratch inbox, and a client's of its own.
+const SERVER_READ: usize = 256 * 1024;
+const CLIENT_READ: usize = 16 * 1024;
 
 /// When what has gathered is written.
 const CORK: usize = 16 * 1024;
 
 /// From here on a server's payload goes from where it lies, behind a head from the stack.
-const VECTORED: usize = 4 * 1024;
+const DIRECT: usize = 16 * 1024;
 
 fn config() -> Config {
     let mut config = Config::server();
@@ -39,13 +40,13 @@ pub struct Decoder {
 
 impl Decoder {
     pub fn new(case: &Case, stream: &'static [u8]) -> Self {
-        let role = match case.role {
-            Role::Server => wirewright_core::Role::Server,
-            Role::Client => wirewright_core::Role::Client,
+        let (role, read) = match case.role {
+            Role::Server => (wirewright_core::Role::Server, SERVER_READ),
+            Role::Client => (wirewright_core::Role::Client, CLIENT_READ),
         };
         Self {
             incoming: Incoming::new(role, &config(), None),
-            inbox: Inbox::with_capacity(READ),
+            inbox: Inbox::with_capacity(read),
             wire: Wire::reading(stream),
         }
     }
@@ -111,7 +112,7 @@ impl Encode for Encoder {
     fn encode(&mut self, count: usize) -> Result<()> {
         for _ in 0..count {
             let message = black_box(self.message);
-            if message.len() >= VECTORED
+            if message.len() >= DIRECT
                 && let Some(head) = self.outgoing.head(message)?
             {
                 self.flush();
