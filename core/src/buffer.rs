@@ -89,8 +89,11 @@ impl Buffer {
         let want = want.max(1);
         if self.bytes.len() - self.end < want {
             self.compact();
-            let step = (self.end / 4).saturating_add(SLACK).min(want);
-            self.grow(step);
+            let step = (self.end / 4).saturating_add(SLACK);
+            // Growth costs a copy, so that small reads must not each bring some of it.
+            if self.bytes.len() - self.end < want.min(step / 2) {
+                self.grow(step.min(want));
+            }
         }
         &mut self.bytes[self.end..]
     }
