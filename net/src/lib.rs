@@ -41,3 +41,7 @@ pub use wirewright_core::{
     Close, CloseCode, Compression, Config, KeepAliveOptions, Limit, Limits, Message, MessageBuf,
     MessageKind, Misuse, Uri, Violation,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
