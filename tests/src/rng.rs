@@ -63,6 +63,19 @@ impl<'a> Dice<'a> {
         from[self.below(from.len())]
     }
 
+    /// The next bytes of the script, at most so many.
+    pub fn raw(&mut self, len: usize) -> &'a [u8] {
+        let (bytes, rest) = self.script.split_at(len.min(self.script.len()));
+        self.script = rest;
+        bytes
+    }
+
+    /// Whether the script is used up, so that what follows is the same for all.
+    #[must_use]
+    pub fn is_used_up(&self) -> bool {
+        self.script.is_empty()
+    }
+
     /// `len` bytes of noise. They take one number of a script, whatever their length.
     pub fn noise(&mut self, len: usize) -> Vec<u8> {
         let mut dice = Dice::new(self.number());
