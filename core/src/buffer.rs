@@ -12,10 +12,16 @@ pub(crate) struct Buffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// How often in a row the buffer ran empty having used less than a quarter of itself.
-    roomy: u8,
-    /// The furthest that `end` went since the buffer last ran empty.
+    usage: Usage,
+}
+
+/// How much of some memory is in use, to tell whether it is worth keeping.
+#[derive(Debug, Default)]
+pub(crate) struct Usage {
+    /// The most bytes in use since the memory was last looked at.
     peak: usize,
+    /// How often in a row less than a quarter of it was in use.
+    roomy: u8,
 }
 
 /// A buffer this small is never given back.
@@ -25,9 +31,46 @@ const PATIENCE: u8 = 64;
 /// What a buffer may hold over a quarter more than what it holds of use, when it grows.
 const SLACK: usize = 4 * 1024;
 
+impl Usage {
+    pub(crate) const fn new() -> Self {
+        Self { peak: 0, roomy: 0 }
+    }
+
+    /// So many bytes are, or were, in use.
+    #[inline]
+    pub(crate) fn reached(&mut self, n: usize) {
+        self.peak = self.peak.max(n);
+    }
+
+    /// To be asked once a batch: how much of `capacity` to keep, if not all, as memory has long
+    /// been larger than its use.
+    pub(crate) fn settle(&mut self, capacity: usize) -> Option<usize> {
+        let used = core::mem::take(&mut self.peak);
+        if capacity <= KEEP || used >= capacity / 4 {
+            self.roomy = 0;
+            return None;
+        }
+        self.roomy += 1;
+        if self.roomy < PATIENCE {
+            return None;
+        }
+        self.roomy = 0;
+        Some((capacity / 2).max(KEEP))
+    }
+
+    /// As [`settle`](Self::settle), for bytes that are collected and cleared.
+    pub(crate) fn settle_empty(&mut self, bytes: &mut Vec<u8>) {
+        if bytes.is_empty()
+            && let Some(keep) = self.settle(bytes.capacity())
+        {
+            bytes.shrink_to(keep);
+        }
+    }
+}
+
 impl Buffer {
     pub(crate) const fn new() -> Self {
-        Self { bytes: Vec::new(), start: 0, end: 0, roomy: 0, peak: 0 }
+        Self { bytes: Vec::new(), start: 0, end: 0, usage: Usage::new() }
     }
 
     pub(crate) fn with_capacity(capacity: usize) -> Self {
@@ -64,7 +107,7 @@ impl Buffer {
         debug_assert!(n <= self.len());
         self.start = (self.start + n).min(self.end);
         if self.start == self.end {
-            self.peak = self.peak.max(self.end);
+            self.usage.reached(self.end);
             self.start = 0;
             self.end = 0;
         }
@@ -122,19 +165,15 @@ impl Buffer {
         self.end += bytes.len();
     }
 
-    /// Gives memory back after a burst: all of it at once where it is empty and `keep` is zero,
-    /// else by halves, once the buffer has long been larger than its use.
+    /// Gives memory back after a burst, by halves, once the buffer has long been larger than its
+    /// use.
     pub(crate) fn settle(&mut self) {
         if self.bytes.len() <= KEEP || !self.is_empty() {
             return;
         }
-        let used = core::mem::take(&mut self.peak);
-        self.roomy = if used < self.bytes.len() / 4 { self.roomy + 1 } else { 0 };
-        if self.roomy >= PATIENCE {
-            self.roomy = 0;
-            let half = (self.bytes.len() / 2).max(KEEP);
-            self.bytes.truncate(half);
-            self.bytes.shrink_to(half);
+        if let Some(keep) = self.usage.settle(self.bytes.len()) {
+            self.bytes.truncate(keep);
+            self.bytes.shrink_to(keep);
         }
     }
 
@@ -147,7 +186,7 @@ impl Buffer {
 
     fn compact(&mut self) {
         if self.start > 0 {
-            self.peak = self.peak.max(self.end);
+            self.usage.reached(self.end);
             self.bytes.copy_within(self.start..self.end, 0);
             self.end -= self.start;
             self.start = 0;

@@ -1,7 +1,5 @@
 //! What has been received and not yet consumed.
 
-use alloc::vec::Vec;
-
 use crate::buffer::Buffer;
 use crate::deflate::Inflated;
 use crate::progress::Progress;
@@ -87,11 +85,7 @@ impl Inbox {
     /// Gives memory back that a burst left behind; cheap, to be called when a batch is done.
     pub fn settle(&mut self) {
         self.buffer.settle();
-        if self.inflated.bytes.is_empty()
-            && self.inflated.bytes.capacity() > 4 * self.buffer.capacity()
-        {
-            self.inflated.bytes = Vec::new();
-        }
+        self.inflated.settle();
     }
 
     /// Gives all memory back, if no bytes are held.

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Usage};
 use crate::deflate::Compressor;
 
 /// The sending buffer: [`Outgoing`](crate::Outgoing) and the handshakes append to it, the caller
@@ -12,7 +12,8 @@ use crate::deflate::Compressor;
 pub struct Outbox {
     pub(crate) buffer: Buffer,
     /// A message's compressed bytes, before they are cut into frames.
-    pub(crate) deflated: Vec<u8>,
+    deflated: Vec<u8>,
+    deflated_usage: Usage,
     /// A compressor that no message uses at present, for connections that start each message
     /// with an empty window: it costs an idle connection nothing.
     pub(crate) spare_compressor: Option<Box<Compressor>>,
@@ -22,7 +23,12 @@ impl Outbox {
     /// An outbox that holds no memory until something is sent.
     #[must_use]
     pub const fn new() -> Self {
-        Self { buffer: Buffer::new(), deflated: Vec::new(), spare_compressor: None }
+        Self {
+            buffer: Buffer::new(),
+            deflated: Vec::new(),
+            deflated_usage: Usage::new(),
+            spare_compressor: None,
+        }
     }
 
     /// The bytes to write next; `None` when all is sent.
@@ -69,9 +75,19 @@ impl Outbox {
     /// Gives memory back that a burst left behind; cheap, to be called when a batch is done.
     pub fn settle(&mut self) {
         self.buffer.settle();
-        if self.deflated.capacity() > 4 * self.buffer.capacity() {
-            self.deflated = Vec::new();
-        }
+        self.deflated_usage.settle_empty(&mut self.deflated);
+    }
+
+    /// Lends what a message is compressed into; empty.
+    pub(crate) fn take_deflated(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.deflated)
+    }
+
+    /// Takes it back.
+    pub(crate) fn return_deflated(&mut self, mut bytes: Vec<u8>) {
+        self.deflated_usage.reached(bytes.len());
+        bytes.clear();
+        self.deflated = bytes;
     }
 
     /// Gives all memory back, if nothing waits.

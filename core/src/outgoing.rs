@@ -118,11 +118,10 @@ impl Outgoing {
         let frame = FrameKind { opcode, rsv1: first && compressed, fin: last };
         match &mut self.deflation {
             Some(deflation) if compressed => {
-                let mut bytes = core::mem::take(&mut out.deflated);
+                let mut bytes = out.take_deflated();
                 deflation.compress(part.as_bytes(), last, &mut bytes, &mut out.spare_compressor);
                 self.frames(frame, &bytes, out);
-                bytes.clear();
-                out.deflated = bytes;
+                out.return_deflated(bytes);
             }
             _ => self.frames(frame, part.as_bytes(), out),
         }
@@ -235,7 +234,7 @@ impl Outgoing {
         };
         let payload = message.as_bytes();
         let mut kind = FrameKind::whole(message.kind());
-        let mut bytes = core::mem::take(&mut out.deflated);
+        let mut bytes = out.take_deflated();
         deflation.compress(payload, true, &mut bytes, &mut out.spare_compressor);
         // What grew goes as it is, where the peer's window would not miss it.
         if deflation.forgets() && bytes.len() >= payload.len() {
@@ -244,8 +243,7 @@ impl Outgoing {
             kind.rsv1 = true;
             self.frames(kind, &bytes, out);
         }
-        bytes.clear();
-        out.deflated = bytes;
+        out.return_deflated(bytes);
     }
 }
 

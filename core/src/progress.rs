@@ -92,7 +92,7 @@ impl Inbox {
         if progress.delivered {
             progress.delivered = false;
             progress.message = 0;
-            inflated.bytes.clear();
+            inflated.clear();
         }
         if progress.message == 0 && progress.raw > 0 {
             buffer.consume(progress.raw);
@@ -138,7 +138,7 @@ impl Inbox {
     /// Forgets everything: the connection has failed or is closed (RFC 6455 §7.1.7).
     pub(crate) fn discard(&mut self) {
         self.buffer.consume(self.buffer.len());
-        self.inflated.bytes.clear();
+        self.inflated.clear();
         self.progress = Progress::new();
     }
 }

@@ -4,6 +4,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{Compressor, InflateError, Inflater, Window};
+use crate::buffer::Usage;
 use crate::config::Compression;
 
 /// Where messages are inflated to.
@@ -14,11 +15,23 @@ pub(crate) struct Inflated {
     /// An inflater that no message uses at present; lent to connections whose peer starts each
     /// message with an empty window.
     pub(crate) spare: Option<Box<Inflater>>,
+    usage: Usage,
 }
 
 impl Inflated {
     pub(crate) const fn new() -> Self {
-        Self { bytes: Vec::new(), spare: None }
+        Self { bytes: Vec::new(), spare: None, usage: Usage::new() }
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.usage.reached(self.bytes.len());
+        self.bytes.clear();
+    }
+
+    /// Gives memory back that a burst left behind.
+    pub(crate) fn settle(&mut self) {
+        self.usage.settle_empty(&mut self.bytes);
     }
 }
 
