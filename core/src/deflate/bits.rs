@@ -54,6 +54,12 @@ impl<'a> Reader<'a> {
         self.has(n)
     }
 
+    /// Whether two refills will take in all that they could.
+    #[inline(always)]
+    pub(super) const fn is_ample(&self) -> bool {
+        self.input.len() >= 16
+    }
+
     #[inline]
     pub(super) const fn has(&self, n: u32) -> bool {
         self.count >= n

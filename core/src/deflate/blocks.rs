@@ -7,6 +7,7 @@ use super::huffman::{
     length_symbol,
 };
 use super::matches::Symbol;
+use super::tables::ORDER;
 
 /// Appends bits to bytes, the first lowest.
 pub(super) struct Writer<'a> {
@@ -258,5 +259,3 @@ const fn run_base(symbol: u8) -> (usize, u32) {
 
 /// Up to so many symbols, a block has the fixed codes.
 const FEW: usize = 96;
-/// In which order the lengths of the code for code lengths stand (§3.2.7).
-const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];

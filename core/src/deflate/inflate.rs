@@ -9,7 +9,7 @@ use core::fmt;
 
 use super::bits::Reader;
 use super::symbols::{Decoder, End, Output};
-use super::tables::{self, FIXED_DISTANCES, FIXED_LITERALS};
+use super::tables::{self, FIXED_DISTANCES, FIXED_LITERALS, ORDER};
 
 /// Why a message does not inflate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -390,8 +390,6 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// In which order the lengths of the code for code lengths stand (RFC 1951 §3.2.7).
-const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 /// What is decoded, at most, between two looks at the limit; the longest match fits many times.
 const STEP: usize = 16 * 1024;
 /// What the buffer starts with, over what it must hold.

@@ -65,8 +65,9 @@ pub(super) struct Matches {
     /// By hash: the latest position.
     heads: Vec<u32>,
     hash_shift: u32,
-    /// By position modulo the window: the position before it with the same hash.
-    chains: Vec<u32>,
+    /// By position modulo the window: how far before it is the last one with the same hash; 0
+    /// where that is beyond any window.
+    chains: Vec<u16>,
     /// By a hash of three bytes: the latest position. For small input only, where references are
     /// few and near, and one of three bytes pays.
     triples: Vec<u32>,
@@ -74,7 +75,8 @@ pub(super) struct Matches {
 
 impl Matches {
     pub(super) fn new(level: u8, window_bits: u8) -> Self {
-        let hash_bits = u32::from(window_bits.clamp(10, 15));
+        // More than 2^14 chains find nothing more in 32 KiB.
+        let hash_bits = u32::from(window_bits.clamp(10, 14));
         Self {
             data: Vec::new(),
             base: 1,
@@ -196,7 +198,7 @@ struct Finder<'a, const IS_SMALL: bool> {
     window: usize,
     heads: &'a mut [u32],
     hash_shift: u32,
-    chains: &'a mut [u32],
+    chains: &'a mut [u16],
     triples: &'a mut [u32],
 }
 
@@ -215,7 +217,8 @@ impl<const IS_SMALL: bool> Finder<'_, IS_SMALL> {
         let hash = word.wrapping_mul(MIX) >> self.hash_shift;
         let position = self.base + index(at);
         let before = core::mem::replace(&mut self.heads[hash as usize], position);
-        self.chains[position as usize & (self.window - 1)] = before;
+        let distance = u16::try_from(position.wrapping_sub(before)).unwrap_or(0);
+        self.chains[position as usize & (self.window - 1)] = distance;
         if !IS_SMALL {
             return (before, 0);
         }
@@ -254,7 +257,9 @@ impl<const IS_SMALL: bool> Finder<'_, IS_SMALL> {
                     }
                 }
             }
-            candidate = self.chains[candidate as usize & (self.window - 1)];
+            let distance = self.chains[candidate as usize & (self.window - 1)];
+            // Zero ends the chain, as position 0 does.
+            candidate = if distance == 0 { 0 } else { candidate.saturating_sub(distance.into()) };
         }
         if IS_SMALL && best.length == 3 && triple >= lowest.max(position.saturating_sub(NEAR)) {
             let from = (triple - self.base) as usize;
@@ -301,7 +306,7 @@ const fn index(at: usize) -> u32 {
 }
 
 /// Bytes that make one block: the most that is searched at a time.
-pub(super) const CHUNK: usize = 32 * 1024;
+pub(super) const CHUNK: usize = 16 * 1024;
 /// References are to four bytes at least, as shorter ones seldom pay, but in what is [`SMALL`].
 const MIN_LENGTH: usize = 4;
 const SMALL: usize = 512;

@@ -15,6 +15,19 @@ const ROOM: usize = 258 + CHUNK + 3;
 const CHUNK: usize = 16;
 
 impl Output<'_> {
+    #[inline(always)]
+    const fn has_room(&self) -> bool {
+        self.bytes.len() - self.pos >= ROOM
+    }
+
+    /// Takes a literal whose bits are there.
+    #[inline(always)]
+    fn put(&mut self, entry: u32, reader: &mut Reader<'_>) {
+        reader.drop(code_bits(entry));
+        self.bytes[self.pos] = entry.to_le_bytes()[2];
+        self.pos += 1;
+    }
+
     /// Repeats `len` bytes from `distance` back. Writes up to a chunk more than that.
     #[inline(always)]
     fn repeat(&mut self, distance: usize, len: usize) {
@@ -86,37 +99,69 @@ impl<'a> Decoder<'a> {
         window: usize,
     ) -> Result<End, InflateError> {
         loop {
-            if output.bytes.len() - output.pos < ROOM {
+            if let Some(end) = self.run_ahead(reader, output, window)? {
+                return Ok(end);
+            }
+            if !output.has_room() {
                 return Ok(End::Room);
             }
+            // Few bytes are left: each symbol is looked at before it is taken.
             reader.refill();
-            let mut entry = lookup(self.literals, self.literal_bits, reader.bits);
-            // Two literals and a match are 2 × 15 + 15 + 5 bits at most, then comes a refill.
-            for _ in 0..2 {
-                if entry & LITERAL == 0 || !reader.has(code_bits(entry)) {
-                    break;
-                }
-                reader.drop(code_bits(entry));
-                output.bytes[output.pos] = entry.to_le_bytes()[2];
-                output.pos += 1;
-                entry = lookup(self.literals, self.literal_bits, reader.bits);
-            }
+            let entry = lookup(self.literals, self.literal_bits, reader.bits);
             if entry & EXCEPTIONAL != 0 {
                 return exceptional(entry, reader);
             }
-            if entry & LITERAL != 0 {
-                if reader.has(code_bits(entry)) {
-                    reader.drop(code_bits(entry));
-                    output.bytes[output.pos] = entry.to_le_bytes()[2];
-                    output.pos += 1;
-                    continue;
-                }
-                return Ok(End::Input);
-            }
-            if !self.repeat(entry, reader, output, window)? {
+            let is_whole = if entry & LITERAL == 0 {
+                self.repeat(entry, reader, output, window)?
+            } else if reader.has(code_bits(entry)) {
+                output.put(entry, reader);
+                true
+            } else {
+                false
+            };
+            if !is_whole {
                 return Ok(End::Input);
             }
         }
+    }
+
+    /// The same as long as the input and the room are ample, so that neither ends in a symbol.
+    #[inline(always)]
+    fn run_ahead(
+        &self,
+        reader: &mut Reader<'_>,
+        output: &mut Output<'_>,
+        window: usize,
+    ) -> Result<Option<End>, InflateError> {
+        while reader.is_ample() && output.has_room() {
+            reader.refill();
+            // 56 bits at least: three codes from the table, and the rest of a fourth.
+            let mut entry = self.literals[reader.peek(self.literal_bits)];
+            if entry & LITERAL != 0 {
+                output.put(entry, reader);
+                entry = self.literals[reader.peek(self.literal_bits)];
+                if entry & LITERAL != 0 {
+                    output.put(entry, reader);
+                    entry = self.literals[reader.peek(self.literal_bits)];
+                    if entry & LITERAL != 0 {
+                        output.put(entry, reader);
+                        continue;
+                    }
+                }
+            }
+            if entry & (SUBTABLE | EXCEPTIONAL) != 0 {
+                entry = lookup(self.literals, self.literal_bits, reader.bits);
+                if entry & LITERAL != 0 {
+                    output.put(entry, reader);
+                    continue;
+                }
+                if entry & EXCEPTIONAL != 0 {
+                    return exceptional(entry, reader).map(Some);
+                }
+            }
+            self.repeat(entry, reader, output, window)?;
+        }
+        Ok(None)
     }
 
     /// A match whose length is at `entry`; `false`, and nothing has changed, if the input ends in

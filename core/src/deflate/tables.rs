@@ -25,6 +25,15 @@ pub(super) const END: u32 = 1 << 13;
 /// What no code leads to.
 const INVALID: u32 = EXCEPTIONAL;
 
+/// In which order the lengths of the code for code lengths stand (RFC 1951 §3.2.7).
+pub(super) const ORDER: [usize; 19] =
+    [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+
+/// What an entry says of its symbol.
+static ORDERS: [u32; 19] = entries(Alphabet::Orders);
+static LITERALS: [u32; 288] = entries(Alphabet::Literals);
+static DISTANCES: [u32; 32] = entries(Alphabet::Distances);
+
 /// The codes of RFC 1951 §3.2.6.
 pub(super) static FIXED_LITERALS: [u32; 512] = fixed_literals();
 pub(super) static FIXED_DISTANCES: [u32; 32] = fixed_distances();
@@ -51,68 +60,115 @@ pub(super) const fn symbol(entry: u32) -> (u8, u32) {
 
 /// The table of the code for code lengths. Each function here says how many bits its index has.
 pub(super) fn build_orders(lengths: &[u8], table: &mut [u32]) -> Result<u32, InflateError> {
-    let bits = build(lengths, table, 7, |symbol| symbol << 16)?;
     // Of one symbol alone, the code would be incomplete, and of none, too.
-    if bits == 0 || lengths.iter().filter(|&&length| length != 0).count() == 1 {
+    if lengths.iter().filter(|&&length| length != 0).count() < 2 {
         return Err(InflateError::Corrupt);
     }
-    Ok(bits)
+    build(lengths, table, 7, &ORDERS)
 }
 
 pub(super) fn build_literals(lengths: &[u8], table: &mut [u32]) -> Result<u32, InflateError> {
-    build(lengths, table, LITERAL_BITS, literal)
+    build(lengths, table, LITERAL_BITS, &LITERALS)
 }
 
 pub(super) fn build_distances(lengths: &[u8], table: &mut [u32]) -> Result<u32, InflateError> {
-    build(lengths, table, DISTANCE_BITS, distance)
+    build(lengths, table, DISTANCE_BITS, &DISTANCES)
 }
 
-/// Makes the table of the canonical code with these lengths (RFC 1951 §3.2.2).
+/// Makes the table of the canonical code with these lengths (RFC 1951 §3.2.2), at most 286, out
+/// of each symbol's entry.
 fn build(
     lengths: &[u8],
     table: &mut [u32],
     max_bits: u32,
-    entry: impl Fn(u32) -> u32,
+    entries: &[u32],
 ) -> Result<u32, InflateError> {
-    let mut left = count(lengths);
-    let longest = longest(&left)?;
+    let counts = count(lengths);
+    let longest = longest(&counts)?;
     let bits = longest.min(max_bits);
-    let mut next = 1_usize << bits;
-    table[..next].fill(INVALID);
-    let (mut code, mut prefix, mut place) = (0_u32, u32::MAX, (0, 0));
-    let sorted = sort(lengths, &left);
-    for &symbol in &sorted[..left.iter().map(|&n| usize::from(n)).sum()] {
-        let length = u32::from(lengths[usize::from(symbol)]);
-        let value = entry(symbol.into()) | length;
-        if length <= bits {
-            spread(&mut table[..1 << bits], code, length, value);
-        } else {
-            let low = code & ((1 << bits) - 1);
-            if low != prefix {
-                prefix = low;
-                let size = subtable_bits(&left, length, bits, longest);
-                place = (next, next + (1 << size));
-                next = place.1;
-                let pointer = SUBTABLE | place_value(place.0) | (size << 8);
-                *table.get_mut(low as usize).ok_or(InflateError::Corrupt)? = pointer;
-            }
-            let subtable = table.get_mut(place.0..place.1).ok_or(InflateError::Corrupt)?;
-            spread(subtable, code >> bits, length - bits, value);
+    let sorted = sort(lengths, &counts);
+    let mut start = 0;
+    table[..2].fill(INVALID);
+    let mut code = 0;
+    for length in 1..=bits {
+        let end = start + usize::from(counts[length as usize]);
+        for &symbol in &sorted[start..end] {
+            table[code as usize] = entries[usize::from(symbol)] | length;
+            code = increment(code, length);
         }
-        left[length as usize] -= 1;
-        code = increment(code, length);
+        start = end;
+        if length < bits {
+            // One bit more, of which what is there does not depend.
+            table.copy_within(..1 << length, 1 << length);
+        }
     }
+    let long = Long { bits, longest, left: counts, code };
+    let end = counts.iter().map(|&n| usize::from(n)).sum();
+    long.build(lengths, &sorted[start..end], table, entries)?;
     Ok(bits)
 }
 
-/// How many codes there are of each length; zero means that a symbol has none.
-fn count(lengths: &[u8]) -> [u16; 16] {
-    let mut counts = [0; 16];
-    for &length in lengths {
-        counts[usize::from(length & 15)] += 1;
+/// The codes that are longer than the index.
+struct Long {
+    bits: u32,
+    longest: u32,
+    /// How many codes are left of each length.
+    left: [u16; 16],
+    code: u32,
+}
+
+impl Long {
+    fn build(
+        mut self,
+        lengths: &[u8],
+        symbols: &[u16],
+        table: &mut [u32],
+        entries: &[u32],
+    ) -> Result<(), InflateError> {
+        let (mut prefix, mut place) = (u32::MAX, (0, 1 << self.bits));
+        for &symbol in symbols {
+            let length = u32::from(lengths[usize::from(symbol)]);
+            let low = self.code & ((1 << self.bits) - 1);
+            if low != prefix {
+                prefix = low;
+                let size = subtable_bits(&self.left, length, self.bits, self.longest);
+                place = (place.1, place.1 + (1 << size));
+                table[low as usize] = SUBTABLE | place_value(place.0) | (size << 8);
+            }
+            // A complete code fits; `longest` lets no other pass that is longer than one bit.
+            let subtable = table.get_mut(place.0..place.1).ok_or(InflateError::Corrupt)?;
+            let value = entries[usize::from(symbol)] | length;
+            spread(subtable, self.code >> self.bits, length - self.bits, value);
+            self.left[length as usize] -= 1;
+            self.code = increment(self.code, length);
+        }
+        Ok(())
     }
-    counts[0] = 0;
-    counts
+}
+
+/// How many symbols there are with a code of each length; those without one are not counted.
+fn count(lengths: &[u8]) -> [u16; 16] {
+    // Two counts, as a processor adds to the same one again only cycles later.
+    let (mut even, mut odd) = ([0_u16; 16], [0_u16; 16]);
+    for (_, chunk) in used(lengths) {
+        for pair in chunk.chunks(2) {
+            even[usize::from(pair[0] & 15)] += 1;
+            odd[pair.get(1).map_or(0, |&length| usize::from(length & 15))] += 1;
+        }
+    }
+    for (sum, n) in even.iter_mut().zip(odd) {
+        *sum += n;
+    }
+    even[0] = 0;
+    even
+}
+
+/// The lengths by eights, each with its first symbol, but for eights without a code: there are
+/// many, and in a row.
+fn used(lengths: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    (0..).step_by(8).zip(lengths.chunks(8)).filter(|(_, chunk)| {
+        chunk.first_chunk().is_none_or(|&eight| u64::from_ne_bytes(eight) != 0)
+    })
 }
 
 /// The longest code's bits. No code may be the start of another, and each sequence of bits must
@@ -135,10 +191,13 @@ fn sort(lengths: &[u8], counts: &[u16; 16]) -> [u16; 288] {
         places[length + 1] = places[length] + counts[length];
     }
     let mut sorted = [0; 288];
-    for (symbol, &length) in (0..).zip(lengths).filter(|&(_, &length)| length > 0) {
-        let place = &mut places[usize::from(length & 15)];
-        sorted[usize::from(*place)] = symbol;
-        *place += 1;
+    for (first, chunk) in used(lengths) {
+        for (symbol, &length) in (first..).zip(chunk) {
+            // Without a code, the last place serves, which no symbol has: 286 have codes at most.
+            let place = if length == 0 { 287 } else { places[usize::from(length & 15)] };
+            sorted[usize::from(place)] = symbol;
+            places[usize::from(length & 15)] += 1;
+        }
     }
     sorted
 }
@@ -160,18 +219,23 @@ fn subtable_bits(left: &[u16; 16], length: u32, bits: u32, longest: u32) -> u32 
 
 /// Sets all entries whose index ends in `code`.
 fn spread(table: &mut [u32], code: u32, length: u32, value: u32) {
-    for entry in table.iter_mut().skip(code as usize).step_by(1 << length) {
+    let mut at = code as usize;
+    while let Some(entry) = table.get_mut(at) {
         *entry = value;
+        at += 1 << length;
     }
 }
 
 /// The next canonical code, where the first bit of a code is the lowest of `code`.
+#[inline(always)]
 const fn increment(code: u32, length: u32) -> u32 {
-    let mut bit = 1 << (length - 1);
-    while code & bit != 0 {
-        bit >>= 1;
+    // The last bit that is not set is the first, the way a number is written, to be carried into.
+    let free = !code & ((1 << length) - 1);
+    if free == 0 {
+        return 0;
     }
-    if bit == 0 { 0 } else { (code & (bit - 1)) + bit }
+    let bit = 1 << free.ilog2();
+    code & (bit - 1) | bit
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "tables have under 2048 entries")]
@@ -206,6 +270,27 @@ const fn distance(symbol: u32) -> u32 {
         // "distance codes 30-31 will never actually occur" (RFC 1951 §3.2.6).
         _ => INVALID,
     }
+}
+
+#[derive(Clone, Copy)]
+enum Alphabet {
+    Orders,
+    Literals,
+    Distances,
+}
+
+const fn entries<const N: usize>(alphabet: Alphabet) -> [u32; N] {
+    let mut entries = [0; N];
+    let mut symbol: u32 = 0;
+    while (symbol as usize) < N {
+        entries[symbol as usize] = match alphabet {
+            Alphabet::Orders => symbol << 16,
+            Alphabet::Literals => literal(symbol),
+            Alphabet::Distances => distance(symbol),
+        };
+        symbol += 1;
+    }
+    entries
 }
 
 const fn fixed_literals() -> [u32; 512] {
