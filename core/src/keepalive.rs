@@ -1,5 +1,6 @@
 //! When to ping, and when to give a silent peer up (RFC 6455 §5.5.2).
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
 /// When to ping and how long to wait.
@@ -41,22 +42,25 @@ impl KeepAliveOptions {
 /// activity has outdated, `handle_timeout` does nothing, and `poll_timeout` names the next.
 #[derive(Clone, Debug)]
 pub struct KeepAlive {
-    options: KeepAliveOptions,
+    /// Shared, as all connections of a listener have the same.
+    options: Arc<KeepAliveOptions>,
     /// When something was last received.
-    heard: Duration,
+    heard: Nanos,
     ping: Option<Sent>,
-    /// Pings sent, which numbers the next.
+    /// Pings sent, which numbers the latest.
     count: u32,
 }
 
 /// The latest Ping, if its Pong did not come.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
-    at: Duration,
-    payload: [u8; 8],
+    at: Nanos,
     /// [`KeepAlive::heard`] at that time: while it is the same, nothing has come since.
-    heard: Duration,
+    heard: Nanos,
 }
+
+/// A time in half the room of a [`Duration`], as an idle connection holds three of them.
+type Nanos = u64;
 
 /// The next wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,22 +96,23 @@ pub enum KeepAliveAction {
 impl KeepAlive {
     /// Begins to watch; the connection was opened `now`.
     #[must_use]
-    pub const fn new(options: KeepAliveOptions, now: Duration) -> Self {
-        Self { options, heard: now, ping: None, count: 0 }
+    pub fn new(options: impl Into<Arc<KeepAliveOptions>>, now: Duration) -> Self {
+        Self { options: options.into(), heard: nanos(now), ping: None, count: u32::MAX }
     }
 
     /// Something was received, whatever it was.
     #[inline]
-    pub const fn activity(&mut self, now: Duration) {
-        self.heard = now;
+    pub fn activity(&mut self, now: Duration) {
+        self.heard = nanos(now);
     }
 
     /// A Pong was received; if it answers the latest Ping of ours, and is the first to do so, how
     /// long that took.
     pub fn pong(&mut self, now: Duration, payload: &[u8]) -> Option<Duration> {
         self.activity(now);
-        let ping = self.ping.take_if(|ping| ping.payload == payload)?;
-        Some(now.saturating_sub(ping.at))
+        let latest = payload_of(self.count);
+        let ping = self.ping.take_if(|_| latest == payload)?;
+        Some(now.saturating_sub(Duration::from_nanos(ping.at)))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next, and why; `None` for never.
@@ -118,7 +123,7 @@ impl KeepAlive {
             // Without a timeout the next Ping follows the last.
             return match timeout {
                 Some(timeout) => {
-                    let at = ping.at.saturating_add(timeout);
+                    let at = Duration::from_nanos(ping.at).saturating_add(timeout);
                     Some(Wake { at, reason: WakeReason::Dead })
                 }
                 None => self.ping_after(ping.at),
@@ -140,11 +145,9 @@ impl KeepAlive {
     }
 
     fn send(&mut self, now: Duration) -> [u8; 8] {
-        let [a, b, c, d] = self.count.to_be_bytes();
-        let payload = [b'p', b'i', b'n', b'g', a, b, c, d];
         self.count = self.count.wrapping_add(1);
-        self.ping = Some(Sent { at: now, payload, heard: self.heard });
-        payload
+        self.ping = Some(Sent { at: nanos(now), heard: self.heard });
+        payload_of(self.count)
     }
 
     /// The Ping that nothing has followed.
@@ -152,10 +155,22 @@ impl KeepAlive {
         self.ping.as_ref().filter(|ping| ping.heard == self.heard)
     }
 
-    fn ping_after(&self, since: Duration) -> Option<Wake> {
+    fn ping_after(&self, since: Nanos) -> Option<Wake> {
+        let since = Duration::from_nanos(since);
         // Never zero: with a Ping sent at the time of the last activity, the two could not be
         // told apart.
         let interval = self.options.interval?.max(Duration::from_millis(1));
         Some(Wake { at: since.saturating_add(interval), reason: WakeReason::Ping })
     }
+}
+
+fn nanos(time: Duration) -> Nanos {
+    // After 584 years, time stands still.
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What tells a Ping from those before it.
+fn payload_of(count: u32) -> [u8; 8] {
+    let [a, b, c, d] = count.to_be_bytes();
+    [b'p', b'i', b'n', b'g', a, b, c, d]
 }

@@ -125,7 +125,7 @@ impl ListenerBuilder {
             handshake_limits: self.handshake_limits,
             handshake_timeout: self.handshake_timeout,
             close_timeout: self.close_timeout,
-            keep_alive: self.keep_alive,
+            keep_alive: self.keep_alive.into(),
             max_queued: self.max_queued,
             sub_protocols: self.sub_protocols,
             service,

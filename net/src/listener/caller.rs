@@ -46,7 +46,8 @@ struct Shared {
 /// The sending side of a connection, under the one lock that callers and loop share.
 pub(crate) struct Sending {
     outgoing: Outgoing,
-    out: Outbox,
+    /// The queue: the loop's, lent for a turn; one of the connection's own while bytes wait.
+    out: Option<Box<Outbox>>,
     /// `None` once the connection is over. Its own allocation, so that whoever keeps a caller
     /// does not keep the socket.
     stream: Option<Arc<TcpStream>>,
@@ -72,7 +73,7 @@ impl Caller {
         let queued = AtomicUsize::new(0);
         let sending = Mutex::new(Sending {
             outgoing,
-            out,
+            out: Some(Box::new(out)),
             stream: Some(stream),
             corked: false,
             owed: None,
@@ -115,7 +116,7 @@ impl Caller {
     /// [`SendError::Closed`], or [`SendError::Misuse`] for a longer payload.
     pub fn ping(&self, payload: &[u8]) -> Result<Sent, SendError> {
         let mut sending = self.lock();
-        let Sending { outgoing, out, .. } = sending.open()?;
+        let (outgoing, out) = sending.open()?;
         outgoing.send_ping(payload, out)?;
         let sent = sending.written();
         self.note(&sending);
@@ -128,7 +129,7 @@ impl Caller {
     /// As [`ping`](Self::ping).
     pub fn pong(&self, payload: &[u8]) -> Result<Sent, SendError> {
         let mut sending = self.lock();
-        let Sending { outgoing, out, .. } = sending.open()?;
+        let (outgoing, out) = sending.open()?;
         outgoing.send_pong(payload, out)?;
         let sent = sending.written();
         self.note(&sending);
@@ -144,7 +145,7 @@ impl Caller {
     pub fn close(&self, code: u16, reason: &str) -> Result<(), SendError> {
         let close = Close::new(code, reason)?;
         let mut sending = self.lock();
-        let Sending { outgoing, out, .. } = sending.open()?;
+        let (outgoing, out) = sending.open()?;
         outgoing.send_close(close, out)?;
         let _ = sending.written()?;
         let corked = sending.corked;
@@ -190,7 +191,7 @@ impl Caller {
     /// Publishes the queue's length, so that it can be read without the lock.
     #[inline]
     pub(crate) fn note(&self, sending: &Sending) {
-        self.0.queued.store(sending.out.len(), Ordering::Relaxed);
+        self.0.queued.store(sending.queued(), Ordering::Relaxed);
     }
 
     #[inline]
@@ -222,13 +223,13 @@ pub(crate) struct CallerParts {
 impl Sending {
     #[inline]
     pub(crate) fn send(&mut self, message: Message<'_>) -> Result<Sent, SendError> {
-        if self.out.len() >= self.cap {
+        if self.queued() >= self.cap {
             let (queued, cap) = (self.flush_or_end()?, self.cap);
             if queued >= cap {
                 return Err(SendError::Full { queued, cap });
             }
         }
-        let Self { outgoing, out, .. } = self.open()?;
+        let (outgoing, out) = self.open()?;
         if message.len() >= DIRECT
             && let Some(head) = outgoing.head(message)?
         {
@@ -238,45 +239,50 @@ impl Sending {
         self.written()
     }
 
+    /// Bytes that wait.
+    #[inline]
+    fn queued(&self) -> usize {
+        self.out.as_ref().map_or(0, |out| out.len())
+    }
+
     /// Lends the loop's outbox for as long as it handles what has arrived.
     #[inline]
-    pub(crate) fn cork(&mut self, lent: &mut Outbox) {
-        if self.out.is_empty() {
-            std::mem::swap(&mut self.out, lent);
+    pub(crate) fn cork(&mut self, lent: &mut Option<Box<Outbox>>) {
+        if self.queued() == 0 && lent.is_some() {
+            self.out = lent.take();
         }
         self.corked = true;
     }
 
     /// Writes what gathered and takes the lent outbox back, or leaves it while bytes wait.
     #[inline]
-    pub(crate) fn uncork(&mut self, lent: &mut Outbox) -> io::Result<usize> {
+    pub(crate) fn uncork(&mut self, lent: &mut Option<Box<Outbox>>) -> io::Result<usize> {
         self.corked = false;
-        self.flush()?;
-        if self.out.is_empty() {
-            if self.out.capacity() > lent.capacity() {
-                std::mem::swap(&mut self.out, lent);
-            }
-            self.out.release();
+        let queued = self.flush()?;
+        if queued == 0 {
+            // A connection for which nothing waits holds no queue.
+            let out = self.out.take();
+            *lent = lent.take().or(out);
         }
-        Ok(self.out.len())
+        Ok(queued)
     }
 
     /// Writes what waits, as far as the system takes it; says what still waits.
     pub(crate) fn flush(&mut self) -> io::Result<usize> {
-        let Some(stream) = &self.stream else { return Ok(0) };
+        let (Some(stream), Some(out)) = (&self.stream, &mut self.out) else { return Ok(0) };
         loop {
-            while let Some(bytes) = self.out.poll_transmit() {
+            while let Some(bytes) = out.poll_transmit() {
                 match (&**stream).write(bytes) {
-                    Ok(n) => self.out.transmitted(n),
+                    Ok(n) => out.transmitted(n),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        return Ok(self.out.len());
+                        return Ok(out.len());
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => return Err(error),
                 }
             }
             match self.owed.take() {
-                Some(reply) => self.outgoing.reply(*reply, &mut self.out),
+                Some(reply) => self.outgoing.reply(*reply, out),
                 None => return Ok(0),
             }
         }
@@ -284,13 +290,13 @@ impl Sending {
 
     /// Sends what receiving owes the peer; if much waits, the latest Pong instead of all.
     pub(crate) fn reply(&mut self, reply: Reply) {
-        if self.out.len() >= REPLIES && !reply.is_close() {
+        if self.queued() >= REPLIES && !reply.is_close() {
             self.owed = Some(Box::new(reply));
         } else {
             if reply.is_close() {
                 self.owed = None;
             }
-            self.outgoing.reply(reply, &mut self.out);
+            self.outgoing.reply(reply, self.out.get_or_insert_default());
         }
     }
 
@@ -304,7 +310,7 @@ impl Sending {
         self.stream = None;
         self.owed = None;
         self.corked = false;
-        std::mem::take(&mut self.out)
+        self.out.take().map_or_else(Outbox::new, |out| *out)
     }
 
     /// Tells the peer why the connection fails, unless a Close was sent.
@@ -313,17 +319,17 @@ impl Sending {
     }
 
     #[inline]
-    fn open(&mut self) -> Result<&mut Self, SendError> {
+    fn open(&mut self) -> Result<(&mut Outgoing, &mut Outbox), SendError> {
         if self.stream.is_none() || self.outgoing.is_close_sent() {
             return Err(SendError::Closed);
         }
-        Ok(self)
+        Ok((&mut self.outgoing, self.out.get_or_insert_default()))
     }
 
     /// Writes at once, unless that is for the loop to do.
     #[inline]
     fn written(&mut self) -> Result<Sent, SendError> {
-        let queued = if self.corked { self.out.len() } else { self.flush_or_end()? };
+        let queued = if self.corked { self.queued() } else { self.flush_or_end()? };
         Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
     }
 
@@ -331,7 +337,8 @@ impl Sending {
     /// does not take is copied.
     fn write_direct(&mut self, head: &[u8], payload: &[u8]) -> Result<Sent, SendError> {
         let Some(stream) = &self.stream else { return Err(SendError::Closed) };
-        let waiting = self.out.poll_transmit().unwrap_or_default();
+        let out = self.out.get_or_insert_default();
+        let waiting = out.poll_transmit().unwrap_or_default();
         let parts = [IoSlice::new(waiting), IoSlice::new(head), IoSlice::new(payload)];
         let mut written = match (&**stream).write_vectored(&parts) {
             Ok(n) => n,
@@ -339,14 +346,14 @@ impl Sending {
             Err(_) => return self.broken(),
         };
         let sent = written.min(waiting.len());
-        self.out.transmitted(sent);
+        out.transmitted(sent);
         written -= sent;
         for part in [head, payload] {
             let sent = written.min(part.len());
-            self.out.extend(&part[sent..]);
+            out.extend(&part[sent..]);
             written -= sent;
         }
-        let queued = self.out.len();
+        let queued = out.len();
         Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
     }
 
@@ -360,7 +367,7 @@ impl Sending {
     /// The transport is gone; the loop will read that too, and say so to the service.
     #[cold]
     fn broken(&mut self) -> Result<Sent, SendError> {
-        self.out = Outbox::new();
+        self.out = None;
         Err(SendError::Closed)
     }
 }

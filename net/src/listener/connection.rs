@@ -154,9 +154,9 @@ impl Connection {
     }
 
     /// Ends at once, whatever is under way.
-    pub(crate) fn abort(&mut self, ctx: &mut Context) {
+    pub(crate) fn abort(&mut self) {
         if let Stage::Open(open) = &mut self.stage {
-            open.gone(ctx);
+            open.gone();
         }
         self.close();
     }
@@ -288,7 +288,7 @@ impl Connection {
         let (out, done) = match end {
             End::Lost(error) => {
                 if let Stage::Open(open) = &mut self.stage {
-                    open.lost(error, ctx);
+                    open.lost(error);
                 }
                 return Next::Gone;
             }

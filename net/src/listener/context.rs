@@ -16,7 +16,7 @@ pub(crate) struct Settings {
     pub(crate) handshake_limits: HandshakeLimits,
     pub(crate) handshake_timeout: Duration,
     pub(crate) close_timeout: Duration,
-    pub(crate) keep_alive: KeepAliveOptions,
+    pub(crate) keep_alive: Arc<KeepAliveOptions>,
     pub(crate) max_queued: usize,
     pub(crate) sub_protocols: Vec<String>,
     pub(crate) service: Box<dyn UpgradeService>,
@@ -29,7 +29,7 @@ pub(crate) struct Context {
     /// The time, as of this wake-up.
     pub(crate) now: Duration,
     /// The cork: lent to the connection whose turn it is, so that all it sends leaves at once.
-    pub(crate) lent: Outbox,
+    pub(crate) lent: Option<Box<Outbox>>,
     /// Inboxes that no connection needs at present; boxed, as a connection holds them.
     #[expect(clippy::vec_box, reason = "a connection that needs none pays one word")]
     spare: Vec<Box<Inbox>>,
@@ -42,7 +42,7 @@ const SPARE_BYTES: usize = 2 << 20;
 
 impl Context {
     pub(crate) const fn new(settings: Arc<Settings>, mailbox: Arc<Mailbox>) -> Self {
-        Self { settings, mailbox, now: Duration::ZERO, lent: Outbox::new(), spare: Vec::new() }
+        Self { settings, mailbox, now: Duration::ZERO, lent: None, spare: Vec::new() }
     }
 
     pub(crate) fn spare_inbox(&mut self) -> Box<Inbox> {

@@ -114,11 +114,13 @@ impl EventLoop {
                 if token == ACCEPT_AGAIN { self.accept() } else { self.timeout(token) }
             }
             self.scratch.settle();
-            self.ctx.lent.settle();
+            if let Some(lent) = &mut self.ctx.lent {
+                lent.settle();
+            }
         }
         for token in self.slots.tokens() {
             if let Some(mut connection) = self.slots.remove(token) {
-                connection.abort(&mut self.ctx);
+                connection.abort();
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use wirewright_core::{
@@ -67,7 +68,7 @@ impl Open {
             caller,
             incoming,
             service: Some(service),
-            keep_alive: KeepAlive::new(ctx.settings.keep_alive, ctx.now),
+            keep_alive: KeepAlive::new(Arc::clone(&ctx.settings.keep_alive), ctx.now),
             close_by: None,
             paused: false,
         }
@@ -191,21 +192,16 @@ impl Open {
     }
 
     /// The transport is gone, without a Close from the peer: 1006 (RFC 6455 §7.1.5).
-    pub(crate) fn lost(&mut self, error: Option<io::Error>, ctx: &mut Context) {
+    pub(crate) fn lost(&mut self, error: Option<io::Error>) {
         if let Some(error) = error {
             self.report(&ConnectionError::Network(error));
         }
-        self.gone(ctx);
+        self.gone();
     }
 
     /// As [`lost`](Self::lost), with nothing to report.
-    pub(crate) fn gone(&mut self, ctx: &mut Context) {
-        // The loop's own outbox may be lent; it comes back with its capacity, and empty.
-        let mut out = self.caller.lock().end();
-        out.transmitted(out.len());
-        if out.capacity() > ctx.lent.capacity() {
-            ctx.lent = out;
-        }
+    pub(crate) fn gone(&mut self) {
+        drop(self.caller.lock().end());
         self.finish(Close::from_code(CloseCode::ABNORMAL));
     }
 
