@@ -185,7 +185,7 @@ impl Close<'_> {
 
 #[cold]
 fn discard(inbox: &mut Inbox) -> Event<'_> {
-    inbox.discard();
+    inbox.clear();
     Event::NeedMore { hint: 1 }
 }
 

@@ -135,8 +135,9 @@ impl Inbox {
         }
     }
 
-    /// Forgets everything: the connection has failed or is closed (RFC 6455 §7.1.7).
-    pub(crate) fn discard(&mut self) {
+    /// Forgets everything but capacity: the connection has failed or is over (RFC 6455 §7.1.7),
+    /// and nothing of it may reach the one that reads into this inbox next.
+    pub fn clear(&mut self) {
         self.buffer.consume(self.buffer.len());
         self.inflated.clear();
         self.progress = Progress::new();

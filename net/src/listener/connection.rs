@@ -95,7 +95,7 @@ impl Connection {
         let next = self.turn(to_end, inbox, ctx);
         if next == Next::Gone {
             self.close();
-            scratch.consume(scratch.unread().len());
+            scratch.clear();
             return next;
         }
         match own {
@@ -326,7 +326,7 @@ impl Lingering {
             }
         }
         for _ in 0..READS {
-            inbox.consume(inbox.unread().len());
+            inbox.clear();
             match (&*stream).read(inbox.space(1)) {
                 Ok(0) => return Next::Gone,
                 Ok(_) => {}
