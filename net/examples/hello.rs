@@ -39,7 +39,7 @@ fn main() -> Step {
     Ok(())
 }
 
-// --- the listener's side: runs on its event loops -------------------------------------------------
+// --- the listener's side: runs on its event loops -----------------------------------------------
 
 /// What becomes of a request: a service for the connection, or a refusal.
 fn upgrade(request: &Request) -> Result<Echo, Rejection> {
@@ -86,7 +86,7 @@ impl Service for Echo {
     }
 }
 
-// --- the client's side: each call drives the connection while it lasts ----------------------------
+// --- the client's side: each call drives the connection while it lasts --------------------------
 
 fn text(client: &Client) -> Step {
     client.write_text("hello, grüß dich, 你好")?;
