@@ -43,7 +43,13 @@ impl<T> Slots<T> {
         self.len += 1;
         match self.free.pop() {
             Some(index) => self.slots[index].entry = Some(entry),
-            None => self.slots.push(Slot { generation: 1, entry: Some(entry) }),
+            None => {
+                if self.slots.len() == self.slots.capacity() {
+                    // By an eighth, as doubling would hold a connection's worth for each.
+                    self.slots.reserve_exact((self.slots.len() / 8).max(64));
+                }
+                self.slots.push(Slot { generation: 1, entry: Some(entry) });
+            }
         }
     }
 
