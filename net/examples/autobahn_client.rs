@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use wirewright::{Client, ClientBuilder, ClientError, MessageBuf};
+use wirewright::{Client, ClientBuilder, ClientError, Limits, MessageBuf};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -43,9 +43,12 @@ fn run(url: &str, agent: &str) -> Result<u32, ClientError> {
     }
 }
 
-/// The suite sends frames of up to 16 MiB, and waits for a client that takes its time.
+/// The suite sends frames of up to 16 MiB, and messages in more fragments than anybody needs.
 fn options(url: &str) -> ClientBuilder {
+    let mut limits = Limits::default();
+    limits.max_fragments = u32::MAX;
     Client::builder(url)
+        .limits(limits)
         .max_frame_size(16 << 20)
         .max_message_size(64 << 20)
         .read_timeout(Some(Duration::from_secs(60)))

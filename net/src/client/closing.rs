@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use wirewright_core::{Close, CloseCode};
 
 use super::control::End;
-use super::driver::{Driver, deadline};
+use super::driver::{Driver, deadline, is_past};
 use super::error::{ClientError, Deadline};
 use super::receive::NoMore;
 
@@ -43,6 +43,7 @@ impl Driver {
             let Some(mut turn) = self.incoming.acquire(deadline) else { break };
             let hint = self.parse(&mut turn, false);
             match self.more(&mut turn, hint, deadline) {
+                Ok(()) if is_past(deadline) => break,
                 Ok(()) => continue,
                 Err(NoMore::Late) => break,
                 Err(NoMore::Ended) => self.finish(&mut turn, deadline),

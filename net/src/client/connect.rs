@@ -8,7 +8,7 @@ use socket2::{Protocol, Type};
 use wirewright_core::handshake::{Awaiting, ClientRequest, HandshakeError, Response};
 use wirewright_core::{Inbox, MaskingKeys, Outbox, Uri};
 
-use super::driver::{Opened, deadline};
+use super::driver::{Opened, deadline, is_past};
 use super::error::{ClientError, Deadline};
 use super::socket::{Socket, Ways};
 
@@ -119,8 +119,7 @@ impl Handshake {
     fn wait(&self, ways: Ways) -> Result<(), ClientError> {
         let ready = self.socket.wait(ways, self.deadline).map_err(ClientError::Network)?;
         // Bytes that trickle in keep nobody waiting beyond the deadline.
-        let late = self.deadline.is_some_and(|at| Instant::now() >= at);
-        if late || !(ready.read || ready.write) {
+        if is_past(self.deadline) || !(ready.read || ready.write) {
             return Err(ClientError::TimedOut(Deadline::Handshake));
         }
         Ok(())
@@ -154,8 +153,7 @@ impl Reach {
             }
         }
         // Nothing but time can have made the system's own patience the shorter one.
-        let late = deadline.is_some_and(|at| Instant::now() >= at);
-        if late && last.kind() == io::ErrorKind::TimedOut {
+        if is_past(deadline) && last.kind() == io::ErrorKind::TimedOut {
             return Err(ClientError::TimedOut(Deadline::Connect));
         }
         Err(ClientError::Connect { host: host.into(), source: last })

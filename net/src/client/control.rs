@@ -74,6 +74,10 @@ impl Control {
         self.set_pending();
     }
 
+    pub(super) fn owes_pong(&self) -> bool {
+        self.lock().pong.is_some()
+    }
+
     pub(super) fn owe_ping(&self, payload: [u8; 8]) {
         self.lock().ping = Some(payload);
         self.set_pending();

@@ -100,6 +100,9 @@ pub(super) const SLICE: Duration = Duration::from_millis(5);
 /// How long to leave alone what only the caller can change.
 pub(super) const LONG_SLICE: Duration = Duration::from_millis(50);
 
+/// Bytes of replies to gather at most.
+const REPLIES: usize = 4096;
+
 /// So much of a message is masked and sent before the next such part: the copy stays in the
 /// cache, and the server can begin on it.
 const PART: usize = 128 * 1024;
@@ -148,6 +151,18 @@ impl Driver {
             flushed = self.transmit_now(writer);
         }
         flushed
+    }
+
+    /// Several Pings in one batch have a Pong each, which leave together, as long as the server
+    /// takes them; of one that does not, only the latest is answered (RFC 6455 §5.5.3).
+    pub(super) fn stack_owed(&self) {
+        if let Some(mut turn) = self.outgoing.try_acquire()
+            && turn.outbox.len() < REPLIES
+        {
+            let writer = &mut *turn;
+            self.control.take_owed(&mut writer.outgoing, &mut writer.outbox);
+            self.control.set_pending();
+        }
     }
 
     fn transmit_now(&self, writer: &mut Writer) -> Flushed {
@@ -239,4 +254,10 @@ impl Driver {
 /// The moment when something that begins now and may take so long is overdue; `None` for never.
 pub(super) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
     timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+/// Whether this deadline has passed.
+#[inline]
+pub(super) fn is_past(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|at| Instant::now() >= at)
 }

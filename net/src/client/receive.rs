@@ -6,7 +6,7 @@ use std::time::Instant;
 use wirewright_core::{Event, KeepAlive, KeepAliveAction, Message, MessageKind, ReceiveError};
 
 use super::control::End;
-use super::driver::{Driver, Flushed, Reader, deadline};
+use super::driver::{Driver, Flushed, Reader, deadline, is_past};
 use super::error::{ClientError, Deadline};
 use super::socket::Ways;
 
@@ -53,6 +53,7 @@ impl Driver {
         if let Some(message) = reader.ahead.pop() {
             return Ok(take(message.message()));
         }
+        let mut waited = false;
         loop {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
@@ -66,8 +67,12 @@ impl Driver {
                     }
                     return Ok(take(message));
                 }
+                // A server that sends all the time, and never a message, does not move it either.
+                Ok(Event::NeedMore { .. }) if waited && is_past(deadline) => {
+                    return Err(ClientError::TimedOut(Deadline::Read));
+                }
                 Ok(Event::NeedMore { hint }) => match self.more(reader, hint, deadline) {
-                    Ok(()) => {}
+                    Ok(()) => waited = true,
                     Err(NoMore::Late) => return Err(ClientError::TimedOut(Deadline::Read)),
                     Err(NoMore::Ended) => return Err(self.finish(reader, None)),
                 },
@@ -107,7 +112,7 @@ impl Driver {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.look_at_timers(reader);
-                    if deadline.is_some_and(|at| Instant::now() >= at) {
+                    if is_past(deadline) {
                         return Err(NoMore::Late);
                     }
                 }
@@ -134,6 +139,15 @@ impl Driver {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ahead::More,
                 other => self.lost(other),
             }
+        }
+    }
+
+    /// Takes in what was received already, if nobody reads.
+    pub(super) fn parse_held(&self) {
+        if let Some(mut turn) = self.incoming.try_acquire()
+            && !turn.inbox.is_empty()
+        {
+            self.parse(&mut turn, true);
         }
     }
 
@@ -171,7 +185,12 @@ impl Driver {
     #[cold]
     fn note(&self, keep_alive: &mut KeepAlive, event: Result<Event<'_>, ReceiveError>) {
         match event {
-            Ok(Event::Ping(payload)) => self.control.owe_pong(payload),
+            Ok(Event::Ping(payload)) => {
+                if self.control.owes_pong() {
+                    self.stack_owed();
+                }
+                self.control.owe_pong(payload);
+            }
             Ok(Event::Pong(payload)) => {
                 keep_alive.pong(self.epoch.elapsed(), payload);
             }

@@ -167,7 +167,9 @@ impl Until {
 fn timespec(duration: Duration) -> Timespec {
     // A century will do: some systems refuse what they cannot hold.
     let seconds = duration.as_secs().min(100 * 365 * 86_400);
-    Timespec { tv_sec: seconds.cast_signed(), tv_nsec: duration.subsec_nanos().into() }
+    // Its width differs from system to system; a billion fits into each.
+    let nanos = duration.subsec_nanos().cast_signed();
+    Timespec { tv_sec: seconds.cast_signed(), tv_nsec: nanos.into() }
 }
 
 fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use wirewright_core::{Message, Misuse, Outbox, Outgoing};
 
 use super::control::End;
-use super::driver::{Driver, LINGER, LONG_SLICE, SLICE, Writer, deadline};
+use super::driver::{Driver, LINGER, LONG_SLICE, SLICE, Writer, deadline, is_past};
 use super::error::{ClientError, Deadline};
 use super::receive::Ahead;
 use super::socket::Ways;
@@ -141,6 +141,8 @@ impl Driver {
     #[cold]
     fn wait_for_room(&self, deadline: Option<Instant>) -> Result<(), ClientError> {
         let mut ahead = Ahead::More;
+        // What came with the handshake's answer, or behind the last message read.
+        self.parse_held();
         loop {
             let mut until = deadline;
             if let Some((end, at)) = self.control.how_it_ended() {
@@ -157,13 +159,16 @@ impl Driver {
                 Ahead::More | Ahead::Ended => {}
             }
             let ready = self.socket.wait(Ways { read, write: true }, until);
-            match ready.map_err(ClientError::network)? {
-                Ways { write: true, .. } => return Ok(()),
-                Ways { read: true, .. } => ahead = self.read_ahead(),
-                _ if ahead != Ahead::Ended => ahead = Ahead::More,
-                _ => {}
+            let ready = ready.map_err(ClientError::network)?;
+            if ready.read {
+                ahead = self.read_ahead();
+            } else if ahead != Ahead::Ended {
+                ahead = Ahead::More;
             }
-            if deadline.is_some_and(|at| Instant::now() >= at) {
+            if ready.write {
+                return Ok(());
+            }
+            if is_past(deadline) {
                 return Err(ClientError::TimedOut(Deadline::Write));
             }
         }
