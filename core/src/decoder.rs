@@ -11,6 +11,7 @@ use crate::header::{FrameHeader, MAX_HEADER};
 use crate::inbox::Inbox;
 use crate::mask::Mask;
 use crate::message::MessageKind;
+use crate::moment::Moment;
 use crate::opcode::OpCode;
 use crate::progress::{Assembly, Frame, Piece};
 
@@ -32,7 +33,7 @@ pub(crate) struct Decoder {
     limits: Limits,
     inflation: Option<Inflation>,
     /// When the message under way began.
-    since: Option<Duration>,
+    since: Option<Moment>,
 }
 
 /// First bytes of a frame that is a whole, uncompressed message.
@@ -85,7 +86,7 @@ impl Decoder {
 
     /// When the message under way must be complete.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        Some(self.since?.saturating_add(self.limits.max_assembly_time))
+        Some(self.since?.time().saturating_add(self.limits.max_assembly_time))
     }
 
     pub(crate) fn check_deadline(&self, now: Duration) -> Result<(), Limit> {
@@ -188,7 +189,7 @@ impl Decoder {
         match (&mut progress.assembly, kind) {
             (None, Some(kind)) => {
                 progress.assembly = Some(Assembly::new(kind, header.rsv1));
-                self.since = Some(now);
+                self.since = Some(Moment::new(now));
             }
             (Some(assembly), None) => {
                 assembly.fragments = assembly.fragments.saturating_add(1);

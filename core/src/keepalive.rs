@@ -3,6 +3,8 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use crate::moment::Moment;
+
 /// When to ping and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -45,7 +47,7 @@ pub struct KeepAlive {
     /// Shared, as all connections of a listener have the same.
     options: Arc<KeepAliveOptions>,
     /// When something was last received.
-    heard: Nanos,
+    heard: Moment,
     ping: Option<Sent>,
     /// Pings sent, which numbers the latest.
     count: u32,
@@ -54,13 +56,10 @@ pub struct KeepAlive {
 /// The latest Ping, if its Pong did not come.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
-    at: Nanos,
+    at: Moment,
     /// [`KeepAlive::heard`] at that time: while it is the same, nothing has come since.
-    heard: Nanos,
+    heard: Moment,
 }
-
-/// A time in half the room of a [`Duration`], as an idle connection holds three of them.
-type Nanos = u64;
 
 /// The next wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,13 +96,13 @@ impl KeepAlive {
     /// Begins to watch; the connection was opened `now`.
     #[must_use]
     pub fn new(options: impl Into<Arc<KeepAliveOptions>>, now: Duration) -> Self {
-        Self { options: options.into(), heard: nanos(now), ping: None, count: u32::MAX }
+        Self { options: options.into(), heard: Moment::new(now), ping: None, count: u32::MAX }
     }
 
     /// Something was received, whatever it was.
     #[inline]
     pub fn activity(&mut self, now: Duration) {
-        self.heard = nanos(now);
+        self.heard = Moment::new(now);
     }
 
     /// A Pong was received; if it answers the latest Ping of ours, and is the first to do so, how
@@ -112,7 +111,7 @@ impl KeepAlive {
         self.activity(now);
         let latest = payload_of(self.count);
         let ping = self.ping.take_if(|_| latest == payload)?;
-        Some(now.saturating_sub(Duration::from_nanos(ping.at)))
+        Some(now.saturating_sub(ping.at.time()))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next, and why; `None` for never.
@@ -123,7 +122,7 @@ impl KeepAlive {
             // Without a timeout the next Ping follows the last.
             return match timeout {
                 Some(timeout) => {
-                    let at = Duration::from_nanos(ping.at).saturating_add(timeout);
+                    let at = ping.at.time().saturating_add(timeout);
                     Some(Wake { at, reason: WakeReason::Dead })
                 }
                 None => self.ping_after(ping.at),
@@ -146,7 +145,7 @@ impl KeepAlive {
 
     fn send(&mut self, now: Duration) -> [u8; 8] {
         self.count = self.count.wrapping_add(1);
-        self.ping = Some(Sent { at: nanos(now), heard: self.heard });
+        self.ping = Some(Sent { at: Moment::new(now), heard: self.heard });
         payload_of(self.count)
     }
 
@@ -155,18 +154,12 @@ impl KeepAlive {
         self.ping.as_ref().filter(|ping| ping.heard == self.heard)
     }
 
-    fn ping_after(&self, since: Nanos) -> Option<Wake> {
-        let since = Duration::from_nanos(since);
+    fn ping_after(&self, since: Moment) -> Option<Wake> {
         // Never zero: with a Ping sent at the time of the last activity, the two could not be
         // told apart.
         let interval = self.options.interval?.max(Duration::from_millis(1));
-        Some(Wake { at: since.saturating_add(interval), reason: WakeReason::Ping })
+        Some(Wake { at: since.time().saturating_add(interval), reason: WakeReason::Ping })
     }
-}
-
-fn nanos(time: Duration) -> Nanos {
-    // After 584 years, time stands still.
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What tells a Ping from those before it.

@@ -55,6 +55,7 @@ mod layer;
 mod mask;
 mod masking_keys;
 mod message;
+mod moment;
 mod opcode;
 mod outbox;
 mod outgoing;
