@@ -6,6 +6,7 @@ mod fuzzing_handshake;
 mod fuzzing_input;
 pub mod inflate;
 pub mod naive;
+mod opening;
 mod ops;
 pub mod pair;
 pub mod plan;

@@ -17,6 +17,7 @@ use crate::wire::{Read, Wire};
 /// The client and the server, and the wires between them.
 #[derive(Debug)]
 pub struct Pair {
+    plan: Plan,
     /// The client, then the server.
     sides: [Side; 2],
     /// The wire from each side to the other.
@@ -51,22 +52,30 @@ impl Pair {
     /// If anything is not as it must be.
     pub fn run(dice: &mut Dice<'_>) -> Outcome {
         let plan = Plan::draw(dice);
-        let mut pair = Self::new(&plan, dice);
-        for _ in 0..plan.turns {
+        let mut pair = Self::new(plan, dice);
+        for _ in 0..pair.plan.turns {
             pair.turn(dice);
         }
         pair.settle(dice);
         pair.check()
     }
 
-    fn new(plan: &Plan, dice: &mut Dice<'_>) -> Self {
+    fn new(plan: Plan, dice: &mut Dice<'_>) -> Self {
+        let sides = [0, 1].map(|index| {
+            let mut side = Side::new(&plan, index, dice);
+            if plan.handshake {
+                side.begin(&plan, index);
+            }
+            side
+        });
         Self {
-            sides: [0, 1].map(|index| Side::new(plan, index, dice)),
+            sides,
             wires: plan.faults.map(Wire::new),
             gone: [false; 2],
             hints: [1; 2],
             now: Duration::ZERO,
             faulty: plan.faults.iter().any(Option::is_some),
+            plan,
         }
     }
 
@@ -74,7 +83,7 @@ impl Pair {
     fn turn(&mut self, dice: &mut Dice<'_>) {
         let index = dice.below(2);
         match dice.below(10) {
-            0..=2 if !self.gone[index] => self.sides[index].act(dice),
+            0..=2 if self.may_act(index) => self.sides[index].act(dice),
             3 => self.sides[index].settle_debts(),
             4 | 5 => {
                 let len = dice.pick(&[1, 3, 20, 300, 100_000]);
@@ -100,7 +109,7 @@ impl Pair {
             assert!(step < PATIENCE, "the two go on for ever");
             idle += 1;
             for index in [0, 1] {
-                if complete && !self.gone[index] {
+                if complete && self.may_act(index) {
                     self.sides[index].complete();
                 }
                 self.sides[index].settle_debts();
@@ -119,11 +128,16 @@ impl Pair {
             } else if idle > 2 {
                 // Neither a byte, nor an answer, nor an end is under way.
                 let side = &mut self.sides[closer];
+                assert!(side.opening.is_none(), "never opened: {side:?}");
                 assert!(!side.close_sent, "a Close, and then nothing more moves: {side:?}");
                 side.close(dice);
                 idle = 0;
             }
         }
+    }
+
+    fn may_act(&self, index: usize) -> bool {
+        !self.gone[index] && self.sides[index].opening.is_none()
     }
 
     fn transmit(&mut self, index: usize, len: usize, dice: &mut Dice<'_>) {
@@ -169,6 +183,10 @@ impl Pair {
     fn take_events(&mut self, index: usize) {
         let [client, server] = &mut self.sides;
         let (side, peer) = if index == 0 { (client, server) } else { (server, client) };
+        side.open(&self.plan);
+        if side.opening.is_some() {
+            return;
+        }
         // Each event takes a byte, or is one of the pieces that 64 bytes inflate to.
         for _ in 0..=2 * side.inbox.unread().len() + 4 {
             if let Seen::NeedMore(hint) = side.receive(self.now, peer) {

@@ -15,6 +15,8 @@ pub struct Plan {
     pub configs: [Config; 2],
     /// What they agreed on.
     pub agreement: Option<Agreement>,
+    /// Whether they begin with a handshake, or after it.
+    pub handshake: bool,
     /// What is wrong with the wire from the client, and with the one from the server.
     pub faults: [Option<Fault>; 2],
     /// Whether each side is one [`Connection`](wirewright_core::Connection), or two halves.
@@ -36,11 +38,17 @@ impl Plan {
             };
             limit(config, dice);
         }
-        let agreement = match dice.below(4) {
+        let how = dice.below(4);
+        let agreement = match how {
             0 | 1 => negotiate(&mut configs, dice),
             2 => Some(agree(&mut configs, dice)),
-            _ => None,
+            _ => {
+                configs.iter_mut().for_each(|config| config.compression = None);
+                None
+            }
         };
+        // A handshake agrees on what `negotiate` does, and on nothing where nobody compresses.
+        let handshake = how != 2 && dice.one_in(3);
         let mut faults = [None, None];
         if dice.one_in(3) {
             let at = dice.pick(&[1, 20, 200, 2_000, 20_000]);
@@ -49,7 +57,7 @@ impl Plan {
             faults[dice.below(2)] = Some(fault);
         }
         let whole = [dice.one_in(2), dice.one_in(2)];
-        Self { configs, agreement, faults, whole, turns: 20 + dice.below(140) }
+        Self { configs, agreement, handshake, faults, whole, turns: 20 + dice.below(140) }
     }
 }
 

@@ -9,6 +9,7 @@ use wirewright_core::{
     Misuse, Outbox, Outgoing, ReceiveError, Reply, Sender,
 };
 
+use crate::opening::Opening;
 use crate::plan::Plan;
 use crate::rng::Dice;
 use crate::seen::Seen;
@@ -45,6 +46,8 @@ pub(crate) enum Engine {
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) engine: Engine,
+    /// The handshake, until it is done.
+    pub(crate) opening: Option<Opening>,
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Outbox,
     pub(crate) tap: Tap,
@@ -89,6 +92,7 @@ impl Side {
         let frame_size = config.outgoing_frame_size;
         Self {
             engine,
+            opening: None,
             inbox: Inbox::new(),
             outbox: Outbox::new(),
             tap: Tap::new(index == 0, compression, frame_size, peer.limits.clone()),
