@@ -167,8 +167,15 @@ pub fn differential_naive(data: &[u8]) {
     let mut dice = Dice::scripted(data);
     let setup = setup(&mut dice).with(|config| config.streaming = false);
     let input = if dice.one_in(4) { dice.raw(4096).to_vec() } else { built(&setup, &mut dice) };
-    let seen = run(&setup, [input.as_slice()], Feeding::Extend);
-    assert_eq!(seen, naive::decode(&setup, &input));
+    let mut seen = run(&setup, [input.as_slice()], Feeding::Extend);
+    let mut expected = naive::decode(&setup, &input);
+    // The engine waits for as many bits as the longest code has before it calls one of them
+    // corrupt. Until they are there, another fault may come first; `inflate` sees to the rest.
+    if expected.last() == Some(&Seen::Failed(Violation::Deflate.into())) {
+        expected.pop();
+        seen.pop_if(|last| matches!(last, Seen::Failed(_)));
+    }
+    assert_eq!(seen, expected);
 }
 
 /// However bytes are cut, the same happens.
