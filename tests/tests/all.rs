@@ -1,5 +1,6 @@
 //! The tests of wirewright, one module a subject.
 
+mod client;
 mod close;
 mod cuts;
 mod deflate_offer;

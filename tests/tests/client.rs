@@ -1,0 +1,9 @@
+//! The blocking client against a server that does what the test says, byte by byte.
+
+mod closing;
+mod duplex;
+mod handshake;
+mod peer;
+mod reading;
+mod violations;
+mod writing;
