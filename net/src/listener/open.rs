@@ -115,6 +115,11 @@ impl Open {
         }
         self.keep_alive.activity(ctx.now);
         loop {
+            if self.service.is_none() {
+                // It has panicked, perhaps in `on_open`.
+                let out = self.caller.lock().end();
+                return Flow::End(End::Failed(out));
+            }
             if self.caller.queued() >= HIGH {
                 match self.relieve() {
                     Ok(true) => {}
@@ -144,10 +149,6 @@ impl Open {
                 Event::Closed(close) => return self.closed(close),
                 // Streaming was not asked for.
                 Event::Fragment(_) => {}
-            }
-            if self.service.is_none() {
-                let out = self.caller.lock().end();
-                return Flow::End(End::Failed(out));
             }
         }
     }
