@@ -4,6 +4,7 @@ mod client;
 mod close;
 mod cuts;
 mod deflate_offer;
+mod docs;
 mod frames_deflate;
 mod frames_errors;
 mod frames_fragments;
