@@ -5,5 +5,6 @@ mod duplex;
 mod handshake;
 mod peer;
 mod reading;
+mod steady;
 mod violations;
 mod writing;

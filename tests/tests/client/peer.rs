@@ -95,6 +95,8 @@ pub(super) struct Peer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) fin: bool,
+    /// Compressed (RFC 7692 §6).
+    pub(super) rsv1: bool,
     pub(super) opcode: u8,
     pub(super) payload: Vec<u8>,
 }
@@ -128,7 +130,7 @@ impl Peer {
     pub(super) fn try_receive(&mut self) -> io::Result<Frame> {
         let mut head = [0; 2];
         self.stream.read_exact(&mut head)?;
-        assert_eq!(head[0] & 0x70, 0, "reserved bits");
+        assert_eq!(head[0] & 0x30, 0, "reserved bits");
         assert_eq!(head[1] & 0x80, 0x80, "mask bit");
         let len = match head[1] & 0x7F {
             126 => u64::from(u16::from_be_bytes(self.array()?)),
@@ -139,7 +141,8 @@ impl Peer {
         let mut payload = vec![0; usize::try_from(len).unwrap()];
         self.stream.read_exact(&mut payload)?;
         payload.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
-        Ok(Frame { fin: head[0] & 0x80 != 0, opcode: head[0] & 0x0F, payload })
+        let fin = head[0] & 0x80 != 0;
+        Ok(Frame { fin, rsv1: head[0] & 0x40 != 0, opcode: head[0] & 0x0F, payload })
     }
 
     fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
