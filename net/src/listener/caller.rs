@@ -229,6 +229,10 @@ impl Sending {
                 return Err(SendError::Full { queued, cap });
             }
         }
+        if let Some(reply) = self.owed.take() {
+            // Or it would wait for an empty queue, which those who go on sending may never leave.
+            self.outgoing.reply(*reply, self.out.get_or_insert_default());
+        }
         let (outgoing, out) = self.open()?;
         if message.len() >= DIRECT
             && let Some(head) = outgoing.head(message)?
