@@ -53,10 +53,12 @@ pub(crate) struct Sending {
     stream: Option<Arc<TcpStream>>,
     /// The loop has lent its outbox and will write what gathers there.
     corked: bool,
+    /// Bytes that the system has taken since the connection was opened.
+    pub(crate) sent: u64,
     /// The latest reply that found the queue too long to join it: control frames are exempt from
     /// the cap, but of several Pongs one is enough (RFC 6455 §5.5.3).
     owed: Option<Box<Reply>>,
-    cap: usize,
+    pub(crate) cap: usize,
 }
 
 /// The next connection's number.
@@ -76,6 +78,7 @@ impl Caller {
             out: Some(Box::new(out)),
             stream: Some(stream),
             corked: false,
+            sent: 0,
             owed: None,
             cap,
         });
@@ -245,7 +248,7 @@ impl Sending {
 
     /// Bytes that wait.
     #[inline]
-    fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.out.as_ref().map_or(0, |out| out.len())
     }
 
@@ -277,7 +280,10 @@ impl Sending {
         loop {
             while let Some(bytes) = out.poll_transmit() {
                 match (&**stream).write(bytes) {
-                    Ok(n) => out.transmitted(n),
+                    Ok(n) => {
+                        out.transmitted(n);
+                        self.sent += n as u64;
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         return Ok(out.len());
                     }
@@ -302,6 +308,11 @@ impl Sending {
             }
             self.outgoing.reply(reply, self.out.get_or_insert_default());
         }
+    }
+
+    /// Whether so many bytes in all have left, or none are left to.
+    pub(crate) fn has_sent(&self, bytes: u64) -> bool {
+        self.sent >= bytes || self.queued() == 0
     }
 
     pub(crate) fn is_close_sent(&self) -> bool {
@@ -349,6 +360,7 @@ impl Sending {
             Err(error) if is_transient(&error) => 0,
             Err(_) => return self.broken(),
         };
+        self.sent += written as u64;
         let sent = written.min(waiting.len());
         out.transmitted(sent);
         written -= sent;

@@ -30,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) now: Duration,
     /// The cork: lent to the connection whose turn it is, so that all it sends leaves at once.
     pub(crate) lent: Option<Box<Outbox>>,
+    /// In this turn, a queue of this many bytes stops reading.
+    pub(crate) mark: usize,
     /// Inboxes that no connection needs at present; boxed, as a connection holds them.
     #[expect(clippy::vec_box, reason = "a connection that needs none pays one word")]
     spare: Vec<Box<Inbox>>,
@@ -42,7 +44,7 @@ const SPARE_BYTES: usize = 2 << 20;
 
 impl Context {
     pub(crate) const fn new(settings: Arc<Settings>, mailbox: Arc<Mailbox>) -> Self {
-        Self { settings, mailbox, now: Duration::ZERO, lent: None, spare: Vec::new() }
+        Self { settings, mailbox, now: Duration::ZERO, lent: None, mark: 0, spare: Vec::new() }
     }
 
     pub(crate) fn spare_inbox(&mut self) -> Box<Inbox> {

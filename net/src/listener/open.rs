@@ -10,7 +10,7 @@ use wirewright_core::{
     Reply as Owed,
 };
 
-use super::caller::Caller;
+use super::caller::{Caller, Sending};
 use super::context::Context;
 use super::service::{Outcome, Reply, Service};
 use crate::error::ConnectionError;
@@ -24,8 +24,9 @@ pub(crate) struct Open {
     keep_alive: KeepAlive,
     /// When the peer must have answered our Close.
     close_by: Option<Duration>,
-    /// The peer does not read what we send, so that we do not read either.
-    paused: bool,
+    /// The peer does not read what we send, so that we do not read either, until so many bytes in
+    /// all have left; zero: reading goes on.
+    paused_to: u64,
 }
 
 /// Where handling leaves a connection.
@@ -52,9 +53,12 @@ pub(crate) enum End {
     Lost(Option<io::Error>),
 }
 
-/// A queue of this many bytes stops reading, as what is read mostly asks for more of the same.
+/// A queue of this many bytes stops reading, as what is read mostly asks for more of the same;
+/// so does one at its cap. What other threads have queued is none of reading's fault: it stops
+/// where a turn has made such a queue longer.
 const HIGH: usize = 256 * 1024;
-/// A queue that has drained to this many bytes lets reading go on.
+/// When all but so many of the bytes have left that waited as reading stopped, it goes on,
+/// whatever was queued since.
 const LOW: usize = 64 * 1024;
 
 impl Open {
@@ -70,25 +74,42 @@ impl Open {
             service: Some(service),
             keep_alive: KeepAlive::new(Arc::clone(&ctx.settings.keep_alive), ctx.now),
             close_by: None,
-            paused: false,
+            paused_to: 0,
         }
     }
 
     /// Tells the service that the connection is open.
     pub(crate) fn begin(&mut self, ctx: &mut Context) {
+        ctx.mark = HIGH.min(ctx.settings.max_queued);
         self.caller.lock().cork(&mut ctx.lent);
         self.call(None, Service::on_open);
     }
 
     /// Before a turn: sends what waits if that is possible now, and lends the loop's outbox.
     pub(crate) fn resume(&mut self, ctx: &mut Context) -> io::Result<()> {
-        let mut sending = self.caller.lock();
-        if self.paused {
-            let queued = sending.flush()?;
-            self.paused = queued > LOW;
-            self.caller.note(&sending);
+        if self.is_paused() {
+            self.advance(ctx.now)?;
         }
+        let mut sending = self.caller.lock();
+        if sending.has_sent(self.paused_to) {
+            self.paused_to = 0;
+        }
+        ctx.mark = HIGH.min(ctx.settings.max_queued).max(sending.queued() + 1);
         sending.cork(&mut ctx.lent);
+        Ok(())
+    }
+
+    /// Sends what waits, as far as that goes.
+    fn advance(&mut self, now: Duration) -> io::Result<()> {
+        let mut sending = self.caller.lock();
+        let before = sending.sent;
+        sending.flush()?;
+        self.caller.note(&sending);
+        if sending.sent != before {
+            // Who reads is alive, though its answer to a Ping may lie where we do not read, and
+            // the Ping behind what waits.
+            self.keep_alive.activity(now);
+        }
         Ok(())
     }
 
@@ -97,7 +118,13 @@ impl Open {
         let mut sending = self.caller.lock();
         let queued = sending.uncork(&mut ctx.lent)?;
         self.caller.note(&sending);
-        self.paused = queued > if self.paused { LOW } else { HIGH };
+        if self.is_paused() {
+            if sending.has_sent(self.paused_to) {
+                self.paused_to = 0;
+            }
+        } else if queued >= ctx.mark {
+            self.paused_to = pause(&sending);
+        }
         if self.close_by.is_none() && sending.is_close_sent() {
             self.close_by = Some(ctx.now.saturating_add(ctx.settings.close_timeout));
         }
@@ -105,12 +132,12 @@ impl Open {
     }
 
     pub(crate) const fn is_paused(&self) -> bool {
-        self.paused
+        self.paused_to != 0
     }
 
     /// Handles all that has arrived.
     pub(crate) fn handle(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
-        if self.paused {
+        if self.is_paused() {
             return Flow::Paused;
         }
         self.keep_alive.activity(ctx.now);
@@ -120,7 +147,7 @@ impl Open {
                 let out = self.caller.lock().end();
                 return Flow::End(End::Failed(out));
             }
-            if self.caller.queued() >= HIGH {
+            if self.caller.queued() >= ctx.mark {
                 match self.relieve() {
                     Ok(true) => {}
                     Ok(false) => return Flow::Paused,
@@ -171,6 +198,7 @@ impl Open {
                 _ => Ok(()),
             };
         }
+        self.advance(ctx.now).map_err(|error| End::Lost(Some(error)))?;
         match self.keep_alive.handle_timeout(ctx.now) {
             KeepAliveAction::None => Ok(()),
             // A queue at its cap says as much as a Ping would: what is owed joins it then.
@@ -231,10 +259,10 @@ impl Open {
     #[cold]
     fn relieve(&mut self) -> io::Result<bool> {
         let mut sending = self.caller.lock();
-        let queued = sending.flush()?;
+        sending.flush()?;
         self.caller.note(&sending);
-        self.paused = queued > LOW;
-        Ok(!self.paused)
+        self.paused_to = pause(&sending);
+        Ok(!self.is_paused())
     }
 
     /// Runs a callback and does what it asks for.
@@ -306,5 +334,13 @@ impl Open {
             let _ = catch_unwind(AssertUnwindSafe(move || drop(service)));
         }
         self.caller.lock().fail(CloseCode::INTERNAL_ERROR);
+    }
+}
+
+/// How many bytes in all must have left before reading goes on; zero if it need not stop.
+fn pause(sending: &Sending) -> u64 {
+    match sending.queued().saturating_sub(LOW.min(sending.cap / 4)) {
+        0 => 0,
+        leave => sending.sent + leave as u64,
     }
 }
