@@ -22,16 +22,29 @@ pub(crate) fn frame(
     keys: Option<&mut MaskingKeys>,
     out: &mut Outbox,
 ) {
-    let key = keys.map(MaskingKeys::next_key);
+    // One branch for both roles, so that neither pays for the other's.
+    match keys {
+        None => append(kind, payload, None, out, <[u8]>::copy_from_slice),
+        Some(keys) => {
+            let key = keys.next_key();
+            append(kind, payload, Some(key), out, |to, from| Mask::copy_whole(key, to, from));
+        }
+    }
+}
+
+#[inline(always)]
+fn append(
+    kind: FrameKind,
+    payload: &[u8],
+    key: Option<[u8; 4]>,
+    out: &mut Outbox,
+    copy: impl FnOnce(&mut [u8], &[u8]),
+) {
     let room = out.buffer.reserve(MAX_HEADER + payload.len());
     // What was reserved is there: the `else` has no case.
     let Some(head) = room.first_chunk_mut::<MAX_HEADER>() else { return };
     let size = header(kind, payload.len(), key).encode(head);
-    let place = &mut room[size..size + payload.len()];
-    match key {
-        Some(key) => Mask::new(key).copy(place, payload),
-        None => place.copy_from_slice(payload),
-    }
+    copy(&mut room[size..size + payload.len()], payload);
     out.buffer.advance(size + payload.len());
 }
 
@@ -44,6 +57,9 @@ pub(crate) fn frames(
     mut keys: Option<&mut MaskingKeys>,
     out: &mut Outbox,
 ) {
+    if payload.len() <= size {
+        return frame(kind, payload, keys, out);
+    }
     let fin = kind.fin;
     let mut rest = payload;
     while rest.len() > size {

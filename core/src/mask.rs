@@ -15,31 +15,28 @@ impl Mask {
     #[inline]
     #[must_use]
     pub const fn new(key: [u8; 4]) -> Self {
-        // Native byte order on the way in and out: what is XORed is bytes, not numbers.
-        Self(u32::from_ne_bytes(key))
+        // Little-endian throughout, so that the next bytes are the lowest ones; it costs nothing
+        // where numbers are.
+        Self(u32::from_le_bytes(key))
     }
 
     /// Masks or unmasks a payload that is all there, with a key that serves for nothing else.
     #[inline]
     pub(crate) fn apply_whole(key: [u8; 4], data: &mut [u8]) {
-        let word = Self::new(key).word();
-        if data.len() < WIDE {
-            xor_short(data, word);
-        } else {
-            Arch::new().dispatch(Xor(data, word));
-        }
+        Self::new(key).xor(data);
+    }
+
+    /// Copies a payload that is all there, masking on the way; `to` is as long as `from`.
+    #[inline]
+    pub(crate) fn copy_whole(key: [u8; 4], to: &mut [u8], from: &[u8]) {
+        Self::new(key).xor_copy(to, from);
     }
 
     /// Masks or unmasks the next `data.len()` bytes of the payload in place.
     #[inline]
     pub fn apply(&mut self, data: &mut [u8]) {
-        let len = data.len();
-        if len < WIDE {
-            xor_short(data, self.word());
-        } else {
-            Arch::new().dispatch(Xor(data, self.word()));
-        }
-        self.skip(len);
+        self.xor(data);
+        *self = self.after(data.len());
     }
 
     /// Copies `from` to `to`, masking on the way: one pass where a copy and a mask take two.
@@ -49,27 +46,54 @@ impl Mask {
     #[inline]
     pub fn copy(&mut self, to: &mut [u8], from: &[u8]) {
         assert_eq!(to.len(), from.len(), "a masked copy keeps its length");
-        if from.len() < WIDE {
-            xor_copy_short(to, from, self.word());
-        } else {
-            Arch::new().dispatch(XorCopy(to, from, self.word()));
-        }
-        self.skip(from.len());
+        self.xor_copy(to, from);
+        *self = self.after(from.len());
     }
 
-    /// The key twice over, in the order of the next eight bytes.
+    #[inline]
+    fn xor(self, data: &mut [u8]) {
+        if data.len() < WIDE {
+            xor_short(data, self);
+        } else {
+            Arch::new().dispatch(Xor(data, self));
+        }
+    }
+
+    #[inline]
+    fn xor_copy(self, to: &mut [u8], from: &[u8]) {
+        if from.len() < WIDE {
+            xor_copy_short(to, from, self);
+        } else {
+            Arch::new().dispatch(XorCopy(to, from, self));
+        }
+    }
+
+    /// The mask `n` bytes further on.
+    #[inline]
+    const fn after(self, n: usize) -> Self {
+        Self(self.0.rotate_right([0, 8, 16, 24][n % 4]))
+    }
+
+    #[inline]
+    fn on16(self, bytes: [u8; 16]) -> [u8; 16] {
+        let key = u128::from(self.word()) << 64 | u128::from(self.word());
+        (u128::from_le_bytes(bytes) ^ key).to_le_bytes()
+    }
+
+    #[inline]
+    fn on8(self, bytes: [u8; 8]) -> [u8; 8] {
+        (u64::from_le_bytes(bytes) ^ self.word()).to_le_bytes()
+    }
+
+    #[inline]
+    const fn on4(self, bytes: [u8; 4]) -> [u8; 4] {
+        (u32::from_le_bytes(bytes) ^ self.0).to_le_bytes()
+    }
+
+    /// The key twice over.
     #[inline]
     fn word(self) -> u64 {
         u64::from(self.0) << 32 | u64::from(self.0)
-    }
-
-    /// Goes on by `n` bytes of payload.
-    #[inline]
-    fn skip(&mut self, n: usize) {
-        // Only `n mod 4` matters, and that fits.
-        let mut key = self.0.to_ne_bytes();
-        key.rotate_left(n % 4);
-        self.0 = u32::from_ne_bytes(key);
     }
 }
 
@@ -77,68 +101,80 @@ impl Mask {
 // instruction set that they are dispatched for.
 
 #[inline(always)]
-fn xor(data: &mut [u8], key: u64) {
+fn xor(data: &mut [u8], mask: Mask) {
     let (words, rest) = data.as_chunks_mut::<8>();
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
+        *word = mask.on8(*word);
     }
-    xor_tail(rest, key);
+    xor_short(rest, mask);
 }
 
 #[inline(always)]
-fn xor_copy(to: &mut [u8], from: &[u8], key: u64) {
+fn xor_copy(to: &mut [u8], from: &[u8], mask: Mask) {
     let (words, rest) = to.as_chunks_mut::<8>();
     let (from_words, from_rest) = from.as_chunks::<8>();
     for (word, from) in words.iter_mut().zip(from_words) {
-        *word = (u64::from_ne_bytes(*from) ^ key).to_ne_bytes();
+        *word = mask.on8(*from);
     }
-    rest.copy_from_slice(from_rest);
-    xor_tail(rest, key);
+    xor_copy_short(rest, from_rest, mask);
 }
 
 // Short payloads: blocks of what every target does in one step, without the entry and exit code
-// that a loop over wider vectors has.
+// that a loop over wider vectors has. The last block may overlap the one before: what both write
+// is the same, as the last is computed before the others are written.
 
 #[inline(always)]
-fn xor_short(data: &mut [u8], key: u64) {
-    let wide = u128::from(key) << 64 | u128::from(key);
-    let (blocks, rest) = data.as_chunks_mut::<16>();
-    for block in blocks {
-        *block = (u128::from_ne_bytes(*block) ^ wide).to_ne_bytes();
+fn xor_short(data: &mut [u8], mask: Mask) {
+    let len = data.len();
+    if let Some(&last) = data.last_chunk::<16>() {
+        let last = mask.after(len).on16(last);
+        for block in data.as_chunks_mut::<16>().0 {
+            *block = mask.on16(*block);
+        }
+        if let Some(end) = data.last_chunk_mut::<16>() {
+            *end = last;
+        }
+    } else if let (Some(&first), Some(&last)) = (data.first_chunk::<8>(), data.last_chunk::<8>()) {
+        let last = mask.after(len).on8(last);
+        data[..8].copy_from_slice(&mask.on8(first));
+        data[len - 8..].copy_from_slice(&last);
+    } else if let (Some(&first), Some(&last)) = (data.first_chunk::<4>(), data.last_chunk::<4>()) {
+        let last = mask.after(len).on4(last);
+        data[..4].copy_from_slice(&mask.on4(first));
+        data[len - 4..].copy_from_slice(&last);
+    } else {
+        for (byte, key) in data.iter_mut().zip(mask.0.to_le_bytes()) {
+            *byte ^= key;
+        }
     }
-    xor_tail(rest, key);
 }
 
 #[inline(always)]
-fn xor_copy_short(to: &mut [u8], from: &[u8], key: u64) {
-    let wide = u128::from(key) << 64 | u128::from(key);
-    let (blocks, rest) = to.as_chunks_mut::<16>();
-    let (from_blocks, from_rest) = from.as_chunks::<16>();
-    for (block, from) in blocks.iter_mut().zip(from_blocks) {
-        *block = (u128::from_ne_bytes(*from) ^ wide).to_ne_bytes();
-    }
-    rest.copy_from_slice(from_rest);
-    xor_tail(rest, key);
-}
-
-/// Fewer than 16 bytes: one step for each bit of their number.
-#[inline(always)]
-fn xor_tail(data: &mut [u8], key: u64) {
-    let (words, rest) = data.as_chunks_mut::<8>();
-    if let [word] = words {
-        *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
-    }
-    let [a, b, c, d, ..] = key.to_ne_bytes();
-    let (halves, rest) = rest.as_chunks_mut::<4>();
-    if let [half] = halves {
-        *half = (u32::from_ne_bytes(*half) ^ u32::from_ne_bytes([a, b, c, d])).to_ne_bytes();
-    }
-    for (byte, key) in rest.iter_mut().zip([a, b, c]) {
-        *byte ^= key;
+fn xor_copy_short(to: &mut [u8], from: &[u8], mask: Mask) {
+    let len = from.len();
+    let after = mask.after(len);
+    if let (Some(&last), Some(_)) = (from.last_chunk::<16>(), to.last_chunk::<16>()) {
+        let blocks = to.as_chunks_mut::<16>().0.iter_mut();
+        for (block, from) in blocks.zip(from.as_chunks::<16>().0) {
+            *block = mask.on16(*from);
+        }
+        if let Some(end) = to.last_chunk_mut::<16>() {
+            *end = after.on16(last);
+        }
+    } else if let (Some(&first), Some(&last)) = (from.first_chunk::<8>(), from.last_chunk::<8>()) {
+        to[..8].copy_from_slice(&mask.on8(first));
+        to[len - 8..].copy_from_slice(&after.on8(last));
+    } else if let (Some(&first), Some(&last)) = (from.first_chunk::<4>(), from.last_chunk::<4>()) {
+        to[..4].copy_from_slice(&mask.on4(first));
+        to[len - 4..].copy_from_slice(&after.on4(last));
+    } else {
+        for ((byte, from), key) in to.iter_mut().zip(from).zip(mask.0.to_le_bytes()) {
+            *byte = from ^ key;
+        }
     }
 }
 
-struct Xor<'a>(&'a mut [u8], u64);
+struct Xor<'a>(&'a mut [u8], Mask);
 
 impl NullaryFnOnce for Xor<'_> {
     type Output = ();
@@ -149,7 +185,7 @@ impl NullaryFnOnce for Xor<'_> {
     }
 }
 
-struct XorCopy<'a>(&'a mut [u8], &'a [u8], u64);
+struct XorCopy<'a>(&'a mut [u8], &'a [u8], Mask);
 
 impl NullaryFnOnce for XorCopy<'_> {
     type Output = ();
