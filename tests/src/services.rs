@@ -1,0 +1,198 @@
+//! Services for a listener under test: one closure for all callbacks.
+
+use std::env;
+use std::fmt;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use wirewright::{
+    Caller, Close, Config, ConnectionError, KeepAliveOptions, Listener, ListenerBuilder, Outcome,
+    Reply, Service, UpgradeService,
+};
+
+use crate::raw_client::PATIENCE;
+
+/// A call of a service. It prints itself as a line for a log.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each is the callback of the same name")]
+pub enum Call<'a> {
+    Open,
+    Text(&'a str),
+    Binary(&'a [u8]),
+    Ping(&'a [u8]),
+    Pong(&'a [u8]),
+    Close(Close<'a>),
+    Error(&'a ConnectionError),
+}
+
+impl fmt::Display for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => write!(f, "open"),
+            Self::Text(text) => write!(f, "text {text}"),
+            Self::Binary(bytes) => write!(f, "binary {}", bytes.escape_ascii()),
+            Self::Ping(bytes) => write!(f, "ping {}", bytes.escape_ascii()),
+            Self::Pong(bytes) => write!(f, "pong {}", bytes.escape_ascii()),
+            Self::Close(close) => write!(f, "close {}", close.code().value()),
+            Self::Error(error) => write!(f, "error {error}"),
+        }
+    }
+}
+
+/// A service that is one closure.
+#[derive(Debug)]
+pub struct By<F>(pub F);
+
+impl<F> Service for By<F>
+where
+    F: FnMut(&Caller, Call<'_>) -> Outcome + Send + 'static,
+{
+    fn on_open(&mut self, caller: &Caller) -> Outcome {
+        (self.0)(caller, Call::Open)
+    }
+
+    fn on_text(&mut self, caller: &Caller, text: &str) -> Outcome {
+        (self.0)(caller, Call::Text(text))
+    }
+
+    fn on_binary(&mut self, caller: &Caller, bytes: &[u8]) -> Outcome {
+        (self.0)(caller, Call::Binary(bytes))
+    }
+
+    fn on_ping(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
+        (self.0)(caller, Call::Ping(payload))
+    }
+
+    fn on_pong(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
+        (self.0)(caller, Call::Pong(payload))
+    }
+
+    fn on_close(&mut self, caller: &Caller, close: Close<'_>) {
+        let _ = (self.0)(caller, Call::Close(close));
+    }
+
+    fn on_error(&mut self, caller: &Caller, error: &ConnectionError) {
+        let _ = (self.0)(caller, Call::Error(error));
+    }
+}
+
+/// Sends messages back and answers pings.
+///
+/// # Errors
+/// If a message cannot be sent.
+pub fn echo(caller: &Caller, call: &Call<'_>) -> Outcome {
+    let _ = match *call {
+        Call::Text(text) => caller.write_text(text)?,
+        Call::Binary(bytes) => caller.write_binary(bytes)?,
+        Call::Ping(_) => return Ok(Reply::Pong),
+        _ => return Ok(Reply::Nothing),
+    };
+    Ok(Reply::Nothing)
+}
+
+/// What every connection of a listener calls, one after another; each gets a clone of `log`.
+pub fn logged<F>(log: Sender<String>, call: F) -> impl UpgradeService
+where
+    F: Fn(&Caller, &Call<'_>) -> Outcome + Clone + Send + Sync + 'static,
+{
+    // A sender is not shared between loops but cloned for each connection.
+    let log = std::sync::Mutex::new(log);
+    move |_: &wirewright::Request| {
+        let (log, call) = (log.lock().unwrap().clone(), call.clone());
+        Ok(By(move |caller: &Caller, event: Call<'_>| {
+            let _ = log.send(event.to_string());
+            call(caller, &event)
+        }))
+    }
+}
+
+/// The next line of a log.
+///
+/// # Panics
+/// If none comes.
+#[must_use]
+pub fn next<T>(log: &Receiver<T>) -> T {
+    log.recv_timeout(PATIENCE).expect("a call of the service")
+}
+
+/// The next lines of a log are these.
+///
+/// # Panics
+/// If they are not.
+pub fn expect_calls(log: &Receiver<String>, lines: &[&str]) {
+    for line in lines {
+        assert_eq!(next(log), *line, "of {lines:?}");
+    }
+}
+
+/// Options for one loop, without compression or keep-alive.
+pub fn plain() -> ListenerBuilder {
+    Listener::builder().threads(1).compression(None).keep_alive(KeepAliveOptions::off())
+}
+
+/// An echo listener with these options.
+///
+/// # Panics
+/// If there is no port left.
+#[must_use]
+pub fn start_echo(builder: ListenerBuilder) -> Listener {
+    start(builder, echo)
+}
+
+/// A listener whose connections all do the same.
+///
+/// # Panics
+/// If there is no port left.
+pub fn start<F>(builder: ListenerBuilder, call: F) -> Listener
+where
+    F: Fn(&Caller, &Call<'_>) -> Outcome + Clone + Send + Sync + 'static,
+{
+    let upgrade = move |_: &wirewright::Request| {
+        let call = call.clone();
+        Ok(By(move |caller: &Caller, event: Call<'_>| call(caller, &event)))
+    };
+    builder.start("127.0.0.1:0", upgrade).unwrap()
+}
+
+/// The engine's options without compression and with other limits.
+#[must_use]
+pub fn limits(change: impl FnOnce(&mut wirewright::Limits)) -> Config {
+    let mut config = Config::server();
+    config.compression = None;
+    change(&mut config.limits);
+    config
+}
+
+/// Waits for something that no channel tells of.
+///
+/// # Panics
+/// If it does not come about.
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+const ALONE: &str = "WIREWRIGHT_TESTS_ALONE";
+
+/// Runs a test's body in a process of its own, for what counts or limits the whole process's
+/// resources. `test` is the calling test's path.
+///
+/// # Panics
+/// If the body does.
+pub fn in_own_process(test: &str, body: impl FnOnce()) {
+    if env::var_os(ALONE).is_some() {
+        return body();
+    }
+    // libtest names tests without the binary's name.
+    let name = test.split_once("::").map_or(test, |(_, name)| name);
+    let exe = env::current_exe().unwrap();
+    let run = Command::new(exe).args([name, "--exact", "--nocapture"]).env(ALONE, "1").output();
+    let run = run.unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    let ran = said.contains("1 passed");
+    assert!(run.status.success() && ran, "{said}{}", String::from_utf8_lossy(&run.stderr));
+}
