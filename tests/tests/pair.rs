@@ -5,14 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use wirewright_tests::pair::{Outcome, Pair};
 use wirewright_tests::rng::Dice;
 
-/// `WIREWRIGHT_SEEDS` says how many runs; `WIREWRIGHT_SEED` runs one.
+/// `WIREWRIGHT_SEEDS` says how many runs and `WIREWRIGHT_SEED` the first; without the former, that
+/// one alone.
 #[test]
 fn pairs_agree_whatever_the_wire_does() {
     let number = |name| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
-    let seeds = match number("WIREWRIGHT_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("WIREWRIGHT_SEEDS").unwrap_or(10_000),
-    };
+    let (first, count) = (number("WIREWRIGHT_SEED"), number("WIREWRIGHT_SEEDS"));
+    let count = count.unwrap_or(if first.is_some() { 1 } else { 10_000 });
+    let seeds = first.unwrap_or(0)..first.unwrap_or(0) + count;
     let many = seeds.end - seeds.start >= 1_000;
     let mut sum = Outcome::default();
     for seed in seeds {
