@@ -10,8 +10,8 @@ use crate::error::{Limit, ReceiveError, Violation};
 use crate::inbox::Inbox;
 use crate::message::{Message, MessageKind};
 use crate::opcode::OpCode;
-use crate::outgoing::Reply;
 use crate::progress::Piece;
+use crate::reply::Reply;
 
 /// What [`Incoming::receive`] found. Payloads borrow the inbox and are gone with the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use crate::masking_keys::MaskingKeys;
 use crate::message::{Message, MessageKind};
 use crate::opcode::OpCode;
 use crate::outbox::Outbox;
+use crate::reply::{Kind, Reply};
 
 /// The sending half of a connection. It appends to an [`Outbox`], which the caller transmits.
 ///
@@ -181,7 +182,7 @@ impl Outgoing {
     /// sent and a Close was.
     pub fn reply(&mut self, reply: Reply, out: &mut Outbox) {
         // The one error is that a Close was sent, and then nothing is owed.
-        let _ = match reply.0 {
+        let _ = match reply.kind() {
             Kind::Pong { payload, len } => {
                 self.control(OpCode::Pong, &payload[..usize::from(len)], out)
             }
@@ -274,39 +275,5 @@ impl Deref for FrameHead {
 
     fn deref(&self) -> &[u8] {
         &self.bytes[..self.len]
-    }
-}
-
-/// What the receiving half owes the peer: at most 125 bytes, without an allocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reply(Kind);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Pong { payload: [u8; MAX_CONTROL_PAYLOAD], len: u8 },
-    Close(CloseCode),
-}
-
-impl Reply {
-    /// The Pong for a received Ping: "identical 'Application data'" (RFC 6455 §5.5.3). Of more
-    /// than 125 bytes, which no Ping has, it keeps the first.
-    #[must_use]
-    pub fn pong(ping: &[u8]) -> Self {
-        let len = ping.len().min(MAX_CONTROL_PAYLOAD);
-        let mut payload = [0; MAX_CONTROL_PAYLOAD];
-        payload[..len].copy_from_slice(&ping[..len]);
-        Self(Kind::Pong { payload, len: len.to_le_bytes()[0] })
-    }
-
-    /// A Close with a code alone; one without a body for codes that never go on the wire.
-    #[must_use]
-    pub fn close(code: CloseCode) -> Self {
-        Self(Kind::Close(code))
-    }
-
-    /// Whether this is a Close, which no other reply replaces.
-    #[must_use]
-    pub fn is_close(&self) -> bool {
-        matches!(self.0, Kind::Close(_))
     }
 }
