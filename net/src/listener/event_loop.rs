@@ -248,6 +248,10 @@ impl EventLoop {
             Stop::Within(time) => self.ctx.now.saturating_add(time),
         };
         self.stop_by = Some(self.stop_by.map_or(by, |earlier| earlier.min(by)));
+        if matches!(stop, Stop::Now) {
+            // The loop ends with this turn, and drops all without a Close.
+            return;
+        }
         for token in self.slots.tokens() {
             let Some(connection) = self.slots.get_mut(token) else { continue };
             let next = connection.go_away(&mut self.ctx);
