@@ -40,6 +40,8 @@ pub(crate) struct EventLoop {
     /// All loops, to deal connections out to, on the loop that accepts.
     peers: Vec<Arc<Mailbox>>,
     next_peer: usize,
+    /// Accepting rests: the system has nothing to accept with, and a timer is set.
+    resting: bool,
     slots: Slots<Connection>,
     timers: Timers,
     /// Connections with more to read than fitted into their turn.
@@ -59,6 +61,7 @@ impl EventLoop {
             listener: None,
             peers: Vec::new(),
             next_peer: 0,
+            resting: false,
             slots: Slots::new(),
             timers: Timers::new(),
             again: VecDeque::new(),
@@ -111,7 +114,12 @@ impl EventLoop {
             }
             self.timers.expire(self.ctx.now, &mut due);
             for token in due.drain(..) {
-                if token == ACCEPT_AGAIN { self.accept() } else { self.timeout(token) }
+                if token == ACCEPT_AGAIN {
+                    self.resting = false;
+                    self.accept();
+                } else {
+                    self.timeout(token);
+                }
             }
             self.scratch.settle();
             if let Some(lent) = &mut self.ctx.lent {
@@ -172,6 +180,10 @@ impl EventLoop {
 
     /// Accepts all that wait. No error of one connection, and no want of the system's, ends it.
     fn accept(&mut self) {
+        if self.resting {
+            // Each further connection is an event. It must not become a timer as well.
+            return;
+        }
         while let Some(listener) = &self.listener {
             match listener.accept() {
                 Ok((stream, peer)) => self.deal(stream, peer),
@@ -184,6 +196,7 @@ impl EventLoop {
                     | io::ErrorKind::PermissionDenied => {}
                     _ => {
                         tracing::warn!(%error, "accepting rests");
+                        self.resting = true;
                         let at = self.ctx.now.saturating_add(ACCEPT_PAUSE);
                         self.timers.insert(at, ACCEPT_AGAIN);
                         return;
