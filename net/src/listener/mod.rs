@@ -17,8 +17,9 @@ mod timers;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 pub use builder::ListenerBuilder;
@@ -44,6 +45,8 @@ pub struct Listener {
     local: SocketAddr,
     mailboxes: Vec<Arc<Mailbox>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Disconnected once all loops have ended.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Listener {
@@ -72,13 +75,23 @@ impl Listener {
     }
 
     /// Returns when the listener has ended, which [`shutdown`](Self::shutdown) or
-    /// [`abort`](Self::abort) from another thread makes it do.
+    /// [`abort`](Self::abort) from another thread makes it do. Within a callback of its own, where
+    /// it would wait for itself, it returns at once, and so do those two.
     pub fn wait(&self) {
-        let threads = std::mem::take(&mut *self.lock());
-        for thread in threads {
+        let me = thread::current().id();
+        if lock(&self.threads).iter().any(|thread| thread.thread().id() == me) {
+            return;
+        }
+        // Nothing is ever sent: this is the end of the last loop, for everybody who waits.
+        let _ = lock(&self.ended).recv();
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
             if thread.join().is_err() {
                 tracing::error!("event loop panicked");
             }
+        }
+        for mailbox in &self.mailboxes {
+            // A connection that was dealt to a loop which had ended.
+            mailbox.take(&mut Vec::new());
         }
     }
 
@@ -86,10 +99,6 @@ impl Listener {
         for mailbox in &self.mailboxes {
             mailbox.send(Command::Stop(stop));
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start(address: SocketAddr, threads: usize, settings: Settings) -> io::Result<Self> {
@@ -102,13 +111,19 @@ impl Listener {
         if let Some(first) = loops.first_mut() {
             first.listen(socket, mailboxes.clone())?;
         }
-        let listener = Self { local, mailboxes, threads: Mutex::new(Vec::new()) };
-        for (number, event_loop) in loops.into_iter().enumerate() {
+        let (running, ended) = mpsc::channel();
+        let loops = loops.into_iter().map(|each| (each, running.clone())).collect::<Vec<_>>();
+        drop(running);
+        let (threads, ended) = (Mutex::new(Vec::new()), Mutex::new(ended));
+        let listener = Self { local, mailboxes, threads, ended };
+        for (number, (event_loop, running)) in loops.into_iter().enumerate() {
             // If one cannot be had, dropping `listener` ends those before it.
-            let thread = std::thread::Builder::new()
-                .name(format!("wirewright-{number}"))
-                .spawn(move || event_loop.run())?;
-            listener.lock().push(thread);
+            let thread = thread::Builder::new().name(format!("wirewright-{number}"));
+            let thread = thread.spawn(move || {
+                event_loop.run();
+                drop(running);
+            })?;
+            lock(&listener.threads).push(thread);
         }
         Ok(listener)
     }
@@ -118,4 +133,8 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.abort();
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
