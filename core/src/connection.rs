@@ -18,13 +18,7 @@ use crate::reply::Reply;
 pub struct Connection {
     incoming: Incoming,
     outgoing: Outgoing,
-    /// The answer to the latest Ping, where too much waits for it to join.
-    owed: Option<Reply>,
 }
-
-/// An outbox beyond which Pongs no longer join but replace each other: "it MAY elect to send a
-/// Pong frame for only the most recently processed Ping frame" (RFC 6455 §5.5.3).
-const REPLIES: usize = 4 * 1024;
 
 impl Connection {
     /// A connection with what the handshake agreed on.
@@ -37,12 +31,12 @@ impl Connection {
         Self {
             incoming: Incoming::new(role, config, agreement),
             outgoing: Outgoing::new(sender, config, agreement),
-            owed: None,
         }
     }
 
-    /// As [`Incoming::receive`]; what the event owes the peer is in `out` when this returns. While
-    /// over 4 KiB wait there, only the latest Ping is answered, by the next call that finds room.
+    /// As [`Incoming::receive`]; what the event owes the peer is in `out` when this returns. Each
+    /// Ping adds a Pong there: let what waits leave before reading on, or use the halves, and
+    /// answer only the latest (RFC 6455 §5.5.3).
     ///
     /// # Errors
     /// As [`Incoming::receive`]; the peer's Close is in `out`.
@@ -52,13 +46,9 @@ impl Connection {
         inbox: &'a mut Inbox,
         out: &mut Outbox,
     ) -> Result<Event<'a>, ReceiveError> {
-        self.pay(out);
         let event = self.incoming.receive(now, inbox);
         match &event {
-            Ok(Event::Ping(payload)) => {
-                self.owed = Some(Reply::pong(payload));
-                self.pay(out);
-            }
+            Ok(Event::Ping(payload)) => self.outgoing.reply(Reply::pong(payload), out),
             Ok(Event::Closed(close)) => self.outgoing.reply(close.reply(), out),
             Err(error) => self.outgoing.fail(error.close_code(), out),
             Ok(_) => {}
@@ -71,7 +61,6 @@ impl Connection {
     /// # Errors
     /// As [`Outgoing::send`].
     pub fn send(&mut self, message: Message<'_>, out: &mut Outbox) -> Result<(), Misuse> {
-        self.pay(out);
         self.outgoing.send(message, out)
     }
 
@@ -99,16 +88,6 @@ impl Connection {
             self.outgoing.fail(limit.close_code(), out);
         }
         result
-    }
-
-    /// Sends the Pong that is owed, once there is room.
-    #[inline]
-    fn pay(&mut self, out: &mut Outbox) {
-        if out.len() < REPLIES
-            && let Some(owed) = self.owed.take()
-        {
-            self.outgoing.reply(owed, out);
-        }
     }
 
     /// Whether both sides are done: a server closes the transport now, a client waits for the
