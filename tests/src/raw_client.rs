@@ -72,7 +72,9 @@ impl RawClient {
         Self::silent(addr).upgrade("")
     }
 
-    fn over(stream: TcpStream) -> Self {
+    /// A client over a socket that is connected.
+    #[must_use]
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -192,6 +194,14 @@ impl RawClient {
     pub fn rest(&mut self) -> Vec<u8> {
         while let Ok(1..) = self.fill() {}
         self.ahead.split_off(self.taken)
+    }
+
+    /// Reads and forgets what comes, until the transport ends.
+    pub fn drain(&mut self) {
+        self.taken = self.ahead.len();
+        while let Ok(1..) = self.fill() {
+            self.taken = self.ahead.len();
+        }
     }
 
     /// How long the transport lives on.

@@ -15,10 +15,15 @@ mod fuzz_seeds;
 mod handshake_client;
 mod handshake_server;
 mod keepalive;
+#[cfg(unix)]
+mod listener_accept;
+mod listener_bulk;
+mod listener_callers;
 mod listener_deadlines;
 mod listener_echo;
 mod listener_pressure;
 mod listener_refusals;
+mod listener_shutdown;
 mod mask;
 mod memory;
 mod messages;
