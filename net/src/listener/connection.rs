@@ -122,6 +122,10 @@ impl Connection {
 
     /// Acts on what is due.
     pub(crate) fn timeout(&mut self, ctx: &mut Context) -> Next {
+        if ctx.now < self.scheduled {
+            // A wake-up that an earlier one has replaced; another one will follow in its time.
+            return Next::Wait;
+        }
         self.scheduled = Duration::MAX;
         let next = match &mut self.stage {
             Stage::Opening(opening) if ctx.now >= opening.deadline => Next::Gone,
