@@ -150,6 +150,19 @@ fn p078_what_follows_a_close_is_discarded_and_the_answer_arrives() {
 }
 
 #[test]
+fn what_came_before_a_half_close_is_answered() {
+    let listener = start_echo(plain());
+    for _ in 0..100 {
+        let mut client = RawClient::open(listener.local_addr());
+        // The end may come with the message or behind it.
+        client.frame(TEXT, "last");
+        client.half_close();
+        client.expect(TEXT, "last");
+        client.expect_end();
+    }
+}
+
+#[test]
 fn callbacks_come_in_the_order_of_the_wire() {
     let (log, calls) = mpsc::channel();
     let listener = plain().start("127.0.0.1:0", logged(log, echo)).unwrap();

@@ -224,6 +224,10 @@ impl Open {
     pub(crate) fn lost(&mut self, error: Option<io::Error>) {
         if let Some(error) = error {
             self.report(&ConnectionError::Network(error));
+        } else {
+            // The peer may have ended its side only: what was answered in this very turn is sent,
+            // as it is where the end comes a moment later.
+            let _ = self.caller.lock().flush();
         }
         self.gone();
     }
