@@ -15,7 +15,7 @@ pub(crate) struct FrameKind {
 }
 
 /// Appends one frame.
-#[inline]
+#[inline(always)]
 pub(crate) fn frame(
     kind: FrameKind,
     payload: &[u8],
@@ -51,15 +51,25 @@ fn append(
 /// Appends a message, or a part of one, as frames of at most `size` bytes of payload.
 #[inline]
 pub(crate) fn frames(
+    kind: FrameKind,
+    payload: &[u8],
+    size: usize,
+    keys: Option<&mut MaskingKeys>,
+    out: &mut Outbox,
+) {
+    if payload.len() <= size {
+        return frame(kind, payload, keys, out);
+    }
+    cut(kind, payload, size, keys, out);
+}
+
+fn cut(
     mut kind: FrameKind,
     payload: &[u8],
     size: usize,
     mut keys: Option<&mut MaskingKeys>,
     out: &mut Outbox,
 ) {
-    if payload.len() <= size {
-        return frame(kind, payload, keys, out);
-    }
     let fin = kind.fin;
     let mut rest = payload;
     while rest.len() > size {

@@ -203,12 +203,17 @@ impl Outgoing {
 
     #[inline]
     fn idle(&self) -> Result<(), Misuse> {
+        // The common case is one comparison.
+        if matches!(self.state, State::Idle) { Ok(()) } else { Err(self.why_not_idle()) }
+    }
+
+    #[cold]
+    fn why_not_idle(&self) -> Misuse {
         match self.state {
-            State::Idle => Ok(()),
-            State::Parts { .. } => Err(Misuse::MessageOpen),
             // "An endpoint MUST NOT send any more data frames after sending a Close frame"
             // (RFC 6455 §5.5.1).
-            State::Closed => Err(Misuse::CloseSent),
+            State::Closed => Misuse::CloseSent,
+            State::Idle | State::Parts { .. } => Misuse::MessageOpen,
         }
     }
 
