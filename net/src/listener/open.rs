@@ -82,7 +82,10 @@ impl Open {
     pub(crate) fn begin(&mut self, ctx: &mut Context) {
         ctx.mark = HIGH.min(ctx.settings.max_queued);
         self.caller.lock().cork(&mut ctx.lent);
-        self.call(None, Service::on_open);
+        let opened = catch_unwind(AssertUnwindSafe(|| self.call(None, Service::on_open)));
+        if opened.is_err() {
+            self.panicked();
+        }
     }
 
     /// Before a turn: sends what waits if that is possible now, and lends the loop's outbox.
@@ -135,8 +138,17 @@ impl Open {
         self.paused_to != 0
     }
 
-    /// Handles all that has arrived.
+    /// Handles all that has arrived, under one guard against panics: one for each message would
+    /// cost as much as decoding it.
     pub(crate) fn handle(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
+        let flow = catch_unwind(AssertUnwindSafe(|| self.handle_all(inbox, ctx)));
+        flow.unwrap_or_else(|_| {
+            self.panicked();
+            Flow::End(End::Failed(self.caller.lock().end()))
+        })
+    }
+
+    fn handle_all(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
         if self.is_paused() {
             return Flow::Paused;
         }
@@ -269,7 +281,7 @@ impl Open {
         Ok(!self.is_paused())
     }
 
-    /// Runs a callback and does what it asks for.
+    /// Runs a callback and does what it asks for; the caller guards against its panic.
     #[inline]
     fn call(
         &mut self,
@@ -278,11 +290,10 @@ impl Open {
     ) {
         let Some(service) = &mut self.service else { return };
         let caller = &self.caller;
-        let outcome = catch_unwind(AssertUnwindSafe(|| callback(&mut **service, caller)));
-        match outcome {
-            Ok(Ok(Reply::Nothing)) => {}
-            Ok(outcome) => self.outcome(outcome, ping),
-            Err(_) => self.panicked(),
+        match callback(&mut **service, caller) {
+            // Dropping it would be a call that does nothing.
+            Ok(nothing @ Reply::Nothing) => std::mem::forget(nothing),
+            outcome => self.outcome(outcome, ping),
         }
     }
 
