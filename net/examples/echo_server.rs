@@ -50,8 +50,11 @@ fn options(
     mut arguments: impl Iterator<Item = String>,
 ) -> Result<(String, ListenerBuilder), String> {
     let mut address = None;
-    // The Autobahn suite sends messages of up to 16 MiB in one frame.
-    let mut builder = Listener::builder().max_frame_size(16 << 20).max_message_size(16 << 20);
+    // The Autobahn suite sends messages of up to 16 MiB in one frame, and of 65 536 fragments.
+    let mut builder = Listener::builder()
+        .max_frame_size(16 << 20)
+        .max_message_size(16 << 20)
+        .max_fragments(100_000);
     while let Some(argument) = arguments.next() {
         let mut number = || {
             let value = arguments.next().ok_or(format!("{argument} wants a number"))?;

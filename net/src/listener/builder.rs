@@ -60,6 +60,12 @@ impl ListenerBuilder {
         self
     }
 
+    /// Fragments of one message received, empty ones included; 4 096 by default.
+    pub const fn max_fragments(mut self, fragments: u32) -> Self {
+        self.config.limits.max_fragments = fragments;
+        self
+    }
+
     /// permessage-deflate (RFC 7692); `None` declines it. On by default.
     pub const fn compression(mut self, compression: Option<Compression>) -> Self {
         self.config.compression = compression;

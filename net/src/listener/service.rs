@@ -35,7 +35,7 @@ pub enum Reply {
 ///
 /// They run on the connection's event loop, so that nothing is faster, and a callback that blocks
 /// holds up all connections of that loop. A panic ends this connection with code 1011, and
-/// nothing else.
+/// nothing else; the service may be in any state then, and is dropped without `on_close`.
 pub trait Service: Send + 'static {
     /// The handshake is done; nothing has been received.
     #[expect(unused_variables, reason = "named for whoever implements it")]
