@@ -16,9 +16,10 @@ use crate::reply::Reply;
 /// What [`Incoming::receive`] found. Payloads borrow the inbox and are gone with the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// Nothing further in the inbox: read, best this many bytes, and call again.
+    /// Nothing further in the inbox: read what there is, and call again.
     NeedMore {
-        /// Bytes that are known to be missing, at least 1.
+        /// Room worth having for it, at least 1: what a payload lacks, or what a header may still
+        /// take. Do not wait for so many bytes.
         hint: usize,
     },
     /// A message, whole and in order.

@@ -64,8 +64,10 @@ pub(crate) enum Next {
     Gone,
 }
 
+/// Bytes per read, at most: more would leave the processor's nearer caches before it is handled.
+const READ: usize = 128 * 1024;
 /// Reads per turn, so that one connection does not hold up the others.
-const READS: usize = 8;
+const READS: usize = 16;
 /// How long the peer of a failed connection may take to close its side.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -165,6 +167,10 @@ impl Connection {
         self.close();
     }
 
+    fn is_paused(&self) -> bool {
+        matches!(&self.stage, Stage::Open(open) if open.is_paused())
+    }
+
     fn close(&mut self) {
         // Fails only where the peer was faster.
         let _ = self.stream.shutdown(Shutdown::Both);
@@ -198,13 +204,18 @@ impl Connection {
 
     /// Handles what is held, then reads and handles until there is no more.
     fn read(&mut self, to_end: bool, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
-        let mut hint = match self.handle(inbox, ctx) {
-            Flow::NeedMore(hint) => hint,
-            other => return other,
-        };
+        let mut hint = 1;
+        if !inbox.is_empty() || self.is_paused() {
+            match self.handle(inbox, ctx) {
+                Flow::NeedMore(more) => hint = more,
+                other => return other,
+            }
+        }
         for _ in 0..READS {
             let room = inbox.space(hint);
-            let size = room.len();
+            // What is unmasked right after it was read is still near.
+            let size = room.len().min(READ);
+            let room = &mut room[..size];
             match (&*self.stream).read(room) {
                 Ok(0) => return Flow::End(End::Lost(None)),
                 Ok(n) => {
