@@ -11,9 +11,11 @@ mod ops;
 pub mod pair;
 pub mod plan;
 pub mod raw;
+#[cfg(feature = "net")]
 pub mod raw_client;
 pub mod rng;
 pub mod seen;
+#[cfg(feature = "net")]
 pub mod services;
 mod side;
 pub mod splits;
