@@ -17,6 +17,9 @@ use crate::encoders::Encode;
 const SERVER_READ: usize = 256 * 1024;
 const CLIENT_READ: usize = 16 * 1024;
 
+/// The listener's limit on one read.
+const READ: usize = 128 * 1024;
+
 /// When what has gathered is written.
 const CORK: usize = 16 * 1024;
 
@@ -63,6 +66,8 @@ impl Decode for Decoder {
                 }
                 Event::NeedMore { hint } => {
                     let space = self.inbox.space(hint);
+                    let room = space.len().min(READ);
+                    let space = &mut space[..room];
                     let part = self.wire.give(space.len());
                     space[..part.len()].copy_from_slice(part);
                     self.inbox.received(part.len());
