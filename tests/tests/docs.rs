@@ -143,9 +143,7 @@ fn files_that_are_named_exist() {
     for (path, text) in documents() {
         let folder = root().join(path).parent().map(PathBuf::from).unwrap();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            // The figures come with the first release that has them.
-            let later = target.ends_with("PERFORMANCE.md");
-            if !later && !target.contains("://") && !folder.join(target).exists() {
+            if !target.contains("://") && !folder.join(target).exists() {
                 found.push(format!("{path}: link to {target}"));
             }
         }
@@ -154,7 +152,6 @@ fn files_that_are_named_exist() {
             places.iter().any(|place| name.starts_with(place))
                 && kinds.iter().any(|kind| name.ends_with(kind))
                 && !name.contains(' ')
-                && !name.ends_with("PERFORMANCE.md")
         });
         let missing = named.filter(|name| !root().join(name).exists());
         found.extend(missing.map(|name| format!("{path}: {name}")));
