@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::Token;
 use mio::net::TcpStream;
-use wirewright_core::{Close, CloseCode, Message, Outbox, Outgoing, Reply};
+use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing, Reply};
 
 use super::mailbox::{Command, Mailbox};
 use crate::error::SendError;
@@ -118,12 +118,7 @@ impl Caller {
     /// # Errors
     /// [`SendError::Closed`], or [`SendError::Misuse`] for a longer payload.
     pub fn ping(&self, payload: &[u8]) -> Result<Sent, SendError> {
-        let mut sending = self.lock();
-        let (outgoing, out) = sending.open()?;
-        outgoing.send_ping(payload, out)?;
-        let sent = sending.written();
-        self.note(&sending);
-        sent
+        self.send_with(|outgoing, out| outgoing.send_ping(payload, out))
     }
 
     /// Sends a Pong, asked or unasked, of at most 125 bytes.
@@ -131,12 +126,7 @@ impl Caller {
     /// # Errors
     /// As [`ping`](Self::ping).
     pub fn pong(&self, payload: &[u8]) -> Result<Sent, SendError> {
-        let mut sending = self.lock();
-        let (outgoing, out) = sending.open()?;
-        outgoing.send_pong(payload, out)?;
-        let sent = sending.written();
-        self.note(&sending);
-        sent
+        self.send_with(|outgoing, out| outgoing.send_pong(payload, out))
     }
 
     /// Begins the closing handshake and returns; [`Service::on_close`](super::Service::on_close)
@@ -189,6 +179,18 @@ impl Caller {
     pub fn is_open(&self) -> bool {
         let sending = self.lock();
         sending.stream.is_some() && !sending.outgoing.is_close_sent()
+    }
+
+    fn send_with(
+        &self,
+        send: impl FnOnce(&mut Outgoing, &mut Outbox) -> Result<(), Misuse>,
+    ) -> Result<Sent, SendError> {
+        let mut sending = self.lock();
+        let (outgoing, out) = sending.open()?;
+        send(outgoing, out)?;
+        let sent = sending.written();
+        self.note(&sending);
+        sent
     }
 
     /// Publishes the queue's length, so that it can be read without the lock.
