@@ -135,7 +135,7 @@ impl Buffer {
             let step = (self.end / 4).saturating_add(SLACK);
             // Growth costs a copy, so that small reads must not each bring some of it.
             if self.bytes.len() - self.end < want.min(step / 2) {
-                self.grow(step.min(want));
+                self.grow(step.min(want.max(step / 2)));
             }
         }
         &mut self.bytes[self.end..]
@@ -168,7 +168,13 @@ impl Buffer {
     /// Gives memory back after a burst, by halves, once the buffer has long been larger than its
     /// use.
     pub(crate) fn settle(&mut self) {
-        if self.bytes.len() <= KEEP || !self.is_empty() {
+        if !self.is_empty() {
+            return;
+        }
+        // An empty message leaves the two behind what was read.
+        self.usage.reached(self.end);
+        (self.start, self.end) = (0, 0);
+        if self.bytes.len() <= KEEP {
             return;
         }
         if let Some(keep) = self.usage.settle(self.bytes.len()) {

@@ -20,7 +20,8 @@ pub struct Config {
     /// Payload bytes per frame that we send; a longer message is cut. 65 536 by default.
     pub outgoing_frame_size: usize,
     /// Deliver messages piece by piece as they arrive
-    /// ([`Event::Fragment`](crate::Event::Fragment)) instead of whole. Off by default.
+    /// ([`Event::Fragment`](crate::Event::Fragment)); one that is all there is still an
+    /// [`Event::Message`](crate::Event::Message). Off by default.
     pub streaming: bool,
     /// permessage-deflate (RFC 7692); `None` neither offers nor accepts it.
     pub compression: Option<Compression>,
@@ -85,9 +86,10 @@ pub struct Compression {
     /// Messages below this many bytes go uncompressed; 0 (all are compressed) by default.
     pub threshold: usize,
     /// Keep the window of what we send from message to message: smaller messages, at the price
-    /// of a compressor per connection. `true` by default on a client, see [`Self::shared`].
+    /// of a compressor per connection; see [`Self::shared`]. `true` by default.
     pub send_takeover: bool,
-    /// Let the peer keep its window, at the price of an inflater per connection.
+    /// Let the peer keep its window, at the price of an inflater per connection. `true` by
+    /// default.
     pub receive_takeover: bool,
     /// Base-2 logarithm of the largest window we compress with, 8–15; 15 by default.
     pub send_window_bits: u8,

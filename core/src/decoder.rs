@@ -268,8 +268,9 @@ impl Decoder {
         let Some(assembly) = &mut progress.assembly else { return Ok(None) };
         let compressed = assembly.compressed;
         let len = if compressed { inflated.bytes.len() } else { progress.message };
-        let streamed =
-            self.streaming && len > 0 && (!compressed || len >= STREAMED_OUTPUT || drained);
+        // A frame that is complete is delivered before what follows it.
+        let due = drained || len >= STREAMED_OUTPUT || progress.frame.is_none();
+        let streamed = self.streaming && len > 0 && (!compressed || due);
         if last || streamed {
             let piece = assembly.deliver(len, last)?;
             progress.delivered = true;

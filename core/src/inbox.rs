@@ -72,14 +72,15 @@ impl Inbox {
     }
 
     /// Moves what is unread to `other`, which must be empty; nothing is left here but capacity.
+    /// What was delivered last is not moved, here or there: it may be another connection's.
     pub fn move_to(&mut self, other: &mut Self) {
         debug_assert!(other.is_empty());
+        self.forget_delivered();
+        other.clear();
         other.buffer.extend(self.buffer.filled());
         self.buffer.consume(self.buffer.len());
         other.progress = core::mem::take(&mut self.progress);
-        if !self.inflated.bytes.is_empty() {
-            other.inflated.bytes = core::mem::take(&mut self.inflated.bytes);
-        }
+        self.inflated.move_to(&mut other.inflated);
     }
 
     /// Gives memory back that a burst left behind; cheap, to be called when a batch is done.

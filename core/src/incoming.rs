@@ -205,9 +205,6 @@ fn deliver(piece: Piece, inbox: &Inbox) -> Result<Event<'_>, Violation> {
             MessageKind::Binary => Message::Binary(bytes),
         }));
     }
-    if piece.kind == MessageKind::Text && !piece.validated {
-        text(bytes)?;
-    }
     Ok(Event::Fragment(Fragment {
         kind: piece.kind,
         payload: bytes,

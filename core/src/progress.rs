@@ -62,8 +62,6 @@ pub(crate) struct Piece {
     pub(crate) len: usize,
     pub(crate) first: bool,
     pub(crate) last: bool,
-    /// Whether text was already validated piece by piece as it came.
-    pub(crate) validated: bool,
 }
 
 impl Progress {
@@ -177,13 +175,6 @@ impl Assembly {
         // mean that this is the first.
         let first = self.streamed == 0;
         self.streamed = self.streamed.saturating_add(len as u64);
-        Ok(Piece {
-            kind: self.kind,
-            inflated: self.compressed,
-            len,
-            first,
-            last,
-            validated: self.pieces,
-        })
+        Ok(Piece { kind: self.kind, inflated: self.compressed, len, first, last })
     }
 }

@@ -14,6 +14,7 @@ mod frames_sending;
 mod fuzz_seeds;
 mod handshake_client;
 mod handshake_server;
+mod inboxes;
 mod keepalive;
 #[cfg(unix)]
 mod listener_accept;

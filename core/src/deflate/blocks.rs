@@ -176,7 +176,6 @@ impl Header {
         assign(&distance_lengths, &mut codes.distances);
         // "The code length repeat codes can cross from HLIT + 257 to the HDIST + 1 code lengths"
         // (§3.2.7).
-        lengths.copy_within(literals.., literals);
         let mut all = [0; LITERALS + DISTANCES];
         all[..literals].copy_from_slice(&lengths[..literals]);
         all[literals..literals + distances].copy_from_slice(&distance_lengths[..distances]);

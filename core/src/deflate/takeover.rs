@@ -29,6 +29,17 @@ impl Inflated {
         self.bytes.clear();
     }
 
+    /// Moves a message under way to `other`, which is empty; of a large buffer that holds little,
+    /// the bytes alone.
+    pub(crate) fn move_to(&mut self, other: &mut Self) {
+        if self.bytes.capacity() / 4 > self.bytes.len().max(1024) {
+            other.bytes.extend_from_slice(&self.bytes);
+        } else if !self.bytes.is_empty() {
+            core::mem::swap(&mut self.bytes, &mut other.bytes);
+        }
+        self.clear();
+    }
+
     /// Gives memory back that a burst left behind.
     pub(crate) fn settle(&mut self) {
         self.usage.settle_empty(&mut self.bytes);
