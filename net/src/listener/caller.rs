@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, IoSlice, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -347,6 +347,10 @@ impl Sending {
     #[inline]
     fn written(&mut self) -> Result<Sent, SendError> {
         let queued = if self.corked { self.queued() } else { self.flush_or_end()? };
+        if queued == 0 && !self.corked {
+            // A connection for which nothing waits holds no queue, and no compressor in it.
+            self.out = None;
+        }
         Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
     }
 
@@ -359,7 +363,8 @@ impl Sending {
         let parts = [IoSlice::new(waiting), IoSlice::new(head), IoSlice::new(payload)];
         let mut written = match (&**stream).write_vectored(&parts) {
             Ok(n) => n,
-            Err(error) if is_transient(&error) => 0,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
             Err(_) => return self.broken(),
         };
         self.sent += written as u64;
@@ -386,10 +391,10 @@ impl Sending {
     #[cold]
     fn broken(&mut self) -> Result<Sent, SendError> {
         self.out = None;
+        if let Some(stream) = self.stream.take() {
+            // Nothing may follow what was cut off.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
         Err(SendError::Closed)
     }
-}
-
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

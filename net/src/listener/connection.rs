@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     inbox: Option<Box<Inbox>>,
     /// When the loop will look at it next.
     pub(crate) scheduled: Duration,
+    /// It stands in line for another turn.
+    pub(crate) in_line: bool,
 }
 
 enum Stage {
@@ -81,6 +83,7 @@ impl Connection {
             stage: Stage::Opening(Box::new(Opening { acceptor, peer, deadline })),
             inbox: None,
             scheduled: Duration::MAX,
+            in_line: false,
         }
     }
 
@@ -178,7 +181,7 @@ impl Connection {
 
     fn turn(&mut self, to_end: bool, inbox: &mut Inbox, ctx: &mut Context) -> Next {
         match &mut self.stage {
-            Stage::Lingering(lingering) => return lingering.turn(&self.stream, inbox),
+            Stage::Lingering(lingering) => return lingering.turn(&self.stream, inbox, ctx.now),
             Stage::Open(open) => {
                 if open.resume(ctx).is_err() {
                     return self.end(End::Lost(None), ctx);
@@ -311,9 +314,10 @@ impl Connection {
             End::Closed(out) => (out, true),
             End::Failed(out) => (out, false),
         };
-        let deadline = ctx.now.saturating_add(LINGER);
+        // What is queued has as long as a Close has for its answer.
+        let deadline = ctx.now.saturating_add(ctx.settings.close_timeout.max(LINGER));
         let mut lingering = Box::new(Lingering { out, deadline, done, shut: false });
-        let next = lingering.turn(&self.stream, &mut Inbox::new());
+        let next = lingering.turn(&self.stream, &mut Inbox::new(), ctx.now);
         self.stage = Stage::Lingering(lingering);
         next
     }
@@ -322,7 +326,7 @@ impl Connection {
 impl Lingering {
     /// Sends what is left, then waits for the peer to close: closing on unread bytes would make
     /// the system reset the connection, and what was sent last could be lost on the way.
-    fn turn(&mut self, stream: &TcpStream, inbox: &mut Inbox) -> Next {
+    fn turn(&mut self, stream: &TcpStream, inbox: &mut Inbox, now: Duration) -> Next {
         while let Some(bytes) = self.out.poll_transmit() {
             match io::Write::write(&mut &*stream, bytes) {
                 Ok(n) => self.out.transmitted(n),
@@ -337,6 +341,7 @@ impl Lingering {
             }
             if !self.shut {
                 self.shut = true;
+                self.deadline = self.deadline.min(now.saturating_add(LINGER));
                 let _ = stream.shutdown(Shutdown::Write);
             }
         }

@@ -51,7 +51,9 @@ impl Context {
         self.spare.pop().unwrap_or_default()
     }
 
-    pub(crate) fn recycle(&mut self, inbox: Box<Inbox>) {
+    pub(crate) fn recycle(&mut self, mut inbox: Box<Inbox>) {
+        // What is left there was one connection's, and the next must not see it.
+        inbox.clear();
         if self.spare.len() < SPARE && inbox.capacity() <= SPARE_BYTES {
             self.spare.push(inbox);
         }

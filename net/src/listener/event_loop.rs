@@ -108,7 +108,9 @@ impl EventLoop {
                 }
             }
             for _ in 0..self.again.len() {
-                if let Some(token) = self.again.pop_front() {
+                let Some(token) = self.again.pop_front() else { break };
+                if let Some(connection) = self.slots.get_mut(token) {
+                    connection.in_line = false;
                     self.drive(token, true);
                 }
             }
@@ -126,6 +128,7 @@ impl EventLoop {
                 lent.settle();
             }
         }
+        self.ctx.mailbox.close();
         for token in self.slots.tokens() {
             if let Some(mut connection) = self.slots.remove(token) {
                 connection.abort();
@@ -166,10 +169,12 @@ impl EventLoop {
             drop(self.slots.remove(token));
             return;
         }
-        if next == Next::Again {
+        let Some(connection) = self.slots.get_mut(token) else { return };
+        // Once in line at a time: an event while it stands there earns no second turn.
+        if next == Next::Again && !connection.in_line {
+            connection.in_line = true;
             self.again.push_back(token);
         }
-        let Some(connection) = self.slots.get_mut(token) else { return };
         if let Some(deadline) = connection.deadline()
             && deadline < connection.scheduled
         {

@@ -1,7 +1,7 @@
 //! How other threads reach an event loop.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mio::net::TcpStream;
 use mio::{Token, Waker};
@@ -20,17 +20,21 @@ pub(crate) enum Command {
 /// A loop's letter box.
 #[derive(Debug)]
 pub(crate) struct Mailbox {
-    commands: Mutex<Vec<Command>>,
+    /// `None` once the loop has ended, and nothing is read any more.
+    commands: Mutex<Option<Vec<Command>>>,
     waker: Waker,
 }
 
 impl Mailbox {
     pub(crate) const fn new(waker: Waker) -> Self {
-        Self { commands: Mutex::new(Vec::new()), waker }
+        Self { commands: Mutex::new(Some(Vec::new())), waker }
     }
 
+    /// Leaves a letter. One for a loop that has ended is dropped, and a connection in it closed.
     pub(crate) fn send(&self, command: Command) {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
+        let mut commands = self.lock();
+        let Some(commands) = &mut *commands else { return };
+        commands.push(command);
         if let Err(error) = self.waker.wake() {
             // The loop reads its letters at the next event or timer too.
             tracing::error!(%error, "event loop could not be woken");
@@ -39,6 +43,17 @@ impl Mailbox {
 
     /// Moves all letters into `to`, which keeps its capacity from time to time.
     pub(crate) fn take(&self, to: &mut Vec<Command>) {
-        std::mem::swap(&mut *self.commands.lock().unwrap_or_else(PoisonError::into_inner), to);
+        if let Some(commands) = &mut *self.lock() {
+            std::mem::swap(commands, to);
+        }
+    }
+
+    /// The loop ends: what it has not read goes, and so will all that still comes.
+    pub(crate) fn close(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Command>>> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -89,10 +89,6 @@ impl Listener {
                 tracing::error!("event loop panicked");
             }
         }
-        for mailbox in &self.mailboxes {
-            // A connection that was dealt to a loop which had ended.
-            mailbox.take(&mut Vec::new());
-        }
     }
 
     fn stop(&self, stop: Stop) {

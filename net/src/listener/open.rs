@@ -194,7 +194,9 @@ impl Open {
 
     /// The time at which [`timeout`](Self::timeout) has something to do.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        let keep_alive = self.keep_alive.poll_timeout().map(|wake| wake.at);
+        // After a Close no Ping can be sent, and that deadline governs.
+        let watch = self.keep_alive.poll_timeout().filter(|_| self.close_by.is_none());
+        let keep_alive = watch.map(|wake| wake.at);
         [self.close_by, self.incoming.poll_timeout(), keep_alive].into_iter().flatten().min()
     }
 
@@ -211,6 +213,9 @@ impl Open {
             };
         }
         self.advance(ctx.now).map_err(|error| End::Lost(Some(error)))?;
+        if self.close_by.is_some() {
+            return Ok(());
+        }
         match self.keep_alive.handle_timeout(ctx.now) {
             KeepAliveAction::None => Ok(()),
             // A queue at its cap says as much as a Ping would: what is owed joins it then.
