@@ -242,7 +242,9 @@ impl Driver {
 
     /// Until when to wait for bytes.
     pub(super) fn until(&self, reader: &Reader, hard: Option<Instant>) -> Until {
-        let alive = reader.keep_alive.poll_timeout().map(|wake| wake.at);
+        // After our Close no Ping can be sent, and that deadline governs.
+        let watch = reader.keep_alive.poll_timeout().filter(|_| !self.control.is_closed_by_us());
+        let alive = watch.map(|wake| wake.at);
         let timer = [alive, reader.incoming.poll_timeout()].into_iter().flatten().min();
         let soft = timer.and_then(|at| self.epoch.checked_add(at));
         let usual = [self.timing.read, self.timing.keep_alive.interval];

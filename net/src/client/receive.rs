@@ -69,16 +69,25 @@ impl Driver {
                 }
                 // A server that sends all the time, and never a message, does not move it either.
                 Ok(Event::NeedMore { .. }) if waited && is_past(deadline) => {
-                    return Err(ClientError::TimedOut(Deadline::Read));
+                    return Err(self.late());
                 }
                 Ok(Event::NeedMore { hint }) => match self.more(reader, hint, deadline) {
                     Ok(()) => waited = true,
-                    Err(NoMore::Late) => return Err(ClientError::TimedOut(Deadline::Read)),
+                    Err(NoMore::Late) => return Err(self.late()),
                     Err(NoMore::Ended) => return Err(self.finish(reader, None)),
                 },
                 other => self.note(&mut reader.keep_alive, other),
             }
         }
+    }
+
+    /// A read gives up. What is owed leaves first, a Ping above all: its time runs already, and
+    /// the caller may take long before it comes back.
+    fn late(&self) -> ClientError {
+        if self.control.is_pending() {
+            self.flush();
+        }
+        ClientError::TimedOut(Deadline::Read)
     }
 
     /// Waits for bytes and takes them into the inbox.
@@ -207,6 +216,9 @@ impl Driver {
         let now = self.epoch.elapsed();
         if let Err(limit) = reader.incoming.handle_timeout(now) {
             self.control.failed(limit.into());
+            return;
+        }
+        if self.control.is_closed_by_us() {
             return;
         }
         match reader.keep_alive.handle_timeout(now) {

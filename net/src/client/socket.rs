@@ -89,7 +89,13 @@ impl Socket {
                 self.stream.set_read_timeout(until.usual)?;
                 set.0 = until.usual;
             }
-            return retry(|| sys::receive(&self.stream, space, true));
+            // To go on after a signal would begin the time-out anew: the caller looks at its
+            // deadlines first.
+            let late = |error: io::Error| match error.kind() {
+                io::ErrorKind::Interrupted => io::ErrorKind::WouldBlock.into(),
+                _ => error,
+            };
+            return sys::receive(&self.stream, space, true).map_err(late);
         }
         match self.try_receive(space) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
