@@ -215,6 +215,9 @@ fn whoever_connects_meanwhile_is_not_left_hanging() {
         // The listener itself is kept.
         for stream in over.into_iter().flatten() {
             stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            // A connection that the system had not finished when the listening socket closed is
+            // told so when it speaks, and not before.
+            let _ = std::io::Write::write(&mut &stream, b"GET");
             let end = std::io::Read::read(&mut &stream, &mut [0]);
             let hangs = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
             assert!(!end.as_ref().is_err_and(hangs), "neither accepted nor closed");
