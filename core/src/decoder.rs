@@ -153,7 +153,7 @@ impl Decoder {
         }
         let size = if masked {
             let (key, rest) = bytes.get_mut(after_len..)?.split_first_chunk_mut::<4>()?;
-            Mask::apply_whole(*key, rest.get_mut(..len)?);
+            Mask::new(*key).xor(rest.get_mut(..len)?);
             after_len + 4
         } else {
             bytes.get(after_len..after_len + len)?;
@@ -330,7 +330,7 @@ fn control(header: &FrameHeader, size: usize, inbox: &mut Inbox) -> Step {
         return need_more(inbox, start + len - held);
     }
     if let Some(key) = header.mask {
-        Mask::apply_whole(key, &mut inbox.buffer.filled_mut()[start..start + len]);
+        Mask::new(key).xor(&mut inbox.buffer.filled_mut()[start..start + len]);
     }
     inbox.progress.raw = start + len;
     Step::Control(header.opcode, start..start + len)

@@ -27,7 +27,7 @@ pub(crate) fn frame(
         None => append(kind, payload, None, out, <[u8]>::copy_from_slice),
         Some(keys) => {
             let key = keys.next_key();
-            append(kind, payload, Some(key), out, |to, from| Mask::copy_whole(key, to, from));
+            append(kind, payload, Some(key), out, |to, from| Mask::new(key).xor_copy(to, from));
         }
     }
 }
@@ -76,8 +76,7 @@ fn cut(
         let (now, later) = rest.split_at(size);
         kind.fin = false;
         frame(kind, now, keys.as_deref_mut(), out);
-        // "The opcode and RSV1 of the first frame speak for the message" (RFC 6455 §5.4,
-        // RFC 7692 §6.1).
+        // Type and compression are said once, by the first frame (RFC 6455 §5.4, RFC 7692 §6.1).
         kind.opcode = OpCode::Continuation;
         kind.rsv1 = false;
         rest = later;

@@ -20,18 +20,6 @@ impl Mask {
         Self(u32::from_le_bytes(key))
     }
 
-    /// Masks or unmasks a payload that is all there, with a key that serves for nothing else.
-    #[inline]
-    pub(crate) fn apply_whole(key: [u8; 4], data: &mut [u8]) {
-        Self::new(key).xor(data);
-    }
-
-    /// Copies a payload that is all there, masking on the way; `to` is as long as `from`.
-    #[inline]
-    pub(crate) fn copy_whole(key: [u8; 4], to: &mut [u8], from: &[u8]) {
-        Self::new(key).xor_copy(to, from);
-    }
-
     /// Masks or unmasks the next `data.len()` bytes of the payload in place.
     #[inline]
     pub fn apply(&mut self, data: &mut [u8]) {
@@ -50,8 +38,9 @@ impl Mask {
         *self = self.after(from.len());
     }
 
+    /// As [`apply`](Self::apply), where nothing of the payload follows.
     #[inline]
-    fn xor(self, data: &mut [u8]) {
+    pub(crate) fn xor(self, data: &mut [u8]) {
         if data.len() < WIDE {
             xor_short(data, self);
         } else {
@@ -59,8 +48,9 @@ impl Mask {
         }
     }
 
+    /// As [`copy`](Self::copy), where nothing of the payload follows; the lengths are equal.
     #[inline]
-    fn xor_copy(self, to: &mut [u8], from: &[u8]) {
+    pub(crate) fn xor_copy(self, to: &mut [u8], from: &[u8]) {
         if from.len() < WIDE {
             xor_copy_short(to, from, self);
         } else {
