@@ -9,6 +9,7 @@ use crate::deflate::{Agreement, Inflation};
 use crate::error::{Limit, ReceiveError, Violation};
 use crate::inbox::Inbox;
 use crate::message::{Message, MessageKind};
+use crate::moment::Moment;
 use crate::opcode::OpCode;
 use crate::progress::Piece;
 use crate::reply::Reply;
@@ -227,25 +228,25 @@ fn text(bytes: &[u8]) -> Result<&str, Violation> {
 #[derive(Debug)]
 struct Flood {
     left: u32,
-    /// Nanoseconds, which is half of a `Duration` and enough for 584 years.
-    since: u64,
+    since: Moment,
 }
 
 impl Flood {
     fn new(rate: u32) -> Self {
-        Self { left: rate.saturating_mul(2), since: 0 }
+        Self { left: rate.saturating_mul(2), since: Moment::new(Duration::ZERO) }
     }
 
     fn count(&mut self, now: Duration, rate: u32) -> Result<(), Limit> {
-        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        let passed = u128::from(now.saturating_sub(self.since));
-        let refill = passed * u128::from(rate) / 1_000_000_000;
+        let passed = now.saturating_sub(self.since.time()).as_nanos();
+        let earned = passed.saturating_mul(u128::from(rate));
+        let refill = earned / 1_000_000_000;
         if refill > 0 {
             let refill = u32::try_from(refill).unwrap_or(u32::MAX);
             self.left = self.left.saturating_add(refill).min(rate.saturating_mul(2));
             // What is left of the time towards the next whole frame counts on.
-            let rest = passed * u128::from(rate) % 1_000_000_000 / u128::from(rate);
-            self.since = now - u64::try_from(rest).unwrap_or(0);
+            let rest = earned % 1_000_000_000 / u128::from(rate);
+            let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(0));
+            self.since = Moment::new(now.saturating_sub(rest));
         }
         self.left = self.left.checked_sub(1).ok_or(Limit::ControlFrames { max: rate })?;
         Ok(())
