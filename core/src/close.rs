@@ -42,8 +42,8 @@ impl CloseCode {
     pub const TLS_FAILURE: Self = Self(1015);
 
     /// A code as it stands in a Close frame, in either direction; `None` where it must not:
-    /// "0-999 are not used", 1000–2999 are for registered codes only, 1004 is reserved, "1005,
-    /// 1006 and 1015 MUST NOT be set as a status code in a Close control frame" (§7.4).
+    /// "0-999 are not used", 1000–2999 are for registered codes only, 1004 is reserved, and each
+    /// of 1005, 1006 and 1015 "MUST NOT be set as a status code in a Close control frame" (§7.4).
     #[must_use]
     pub const fn from_wire(code: u16) -> Option<Self> {
         match code {

@@ -163,7 +163,7 @@ impl ReceiveError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// "An endpoint MUST NOT send any more data frames after sending a Close frame" (RFC 6455
+    /// "The application MUST NOT send any more data frames after sending a Close frame" (RFC 6455
     /// §5.5.1).
     #[error("close frame already sent")]
     CloseSent,

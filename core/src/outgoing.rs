@@ -210,7 +210,7 @@ impl Outgoing {
     #[cold]
     fn why_not_idle(&self) -> Misuse {
         match self.state {
-            // "An endpoint MUST NOT send any more data frames after sending a Close frame"
+            // "The application MUST NOT send any more data frames after sending a Close frame"
             // (RFC 6455 §5.5.1).
             State::Closed => Misuse::CloseSent,
             State::Idle | State::Parts { .. } => Misuse::MessageOpen,
