@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use wirewright_core::{
-    Close, Connection, Event, FrameHeader, Inbox, MaskingKeys, Message, Outbox, Role, Sender,
-    Violation,
+    Close, Connection, Event, FrameHeader, Inbox, Limit, MaskingKeys, Message, Outbox,
+    ReceiveError, Role, Sender, Violation,
 };
 
 pub use crate::fuzzing_handshake::{extension_header, handshake_request, handshake_response};
@@ -116,7 +116,16 @@ pub fn inflate(data: &[u8]) {
     let mut dice = Dice::scripted(data);
     let (setup, input) = deflated(&mut dice);
     let whole = run(&setup, [input.as_slice()], Feeding::Extend);
-    assert_eq!(whole, naive::decode(&setup, &input));
+    let mut expected = naive::decode(&setup, &input);
+    // Before the engine has the bits of the code that is corrupt, a further fragment may announce
+    // more than the limit.
+    if let (Some(Seen::Failed(seen)), Some(last)) = (whole.last(), expected.last_mut())
+        && matches!(seen, ReceiveError::Limit(Limit::MessageSize { .. }))
+        && *last == Seen::Failed(Violation::Deflate.into())
+    {
+        *last = Seen::Failed(*seen);
+    }
+    assert_eq!(whole, expected);
     let bytes = run(&setup, input.chunks(1), Feeding::Space);
     assert_eq!(bytes, whole, "byte by byte");
     let streaming = setup.with(|config| config.streaming = true);
