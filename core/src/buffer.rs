@@ -141,6 +141,12 @@ impl Buffer {
         &mut self.bytes[self.end..]
     }
 
+    /// Grows by one step from what it held when it was last full, up to `max`.
+    pub(crate) fn widen(&mut self, held: usize, max: usize) {
+        let size = held.saturating_add(held / 4).saturating_add(SLACK).min(max);
+        self.grow(size.saturating_sub(self.end));
+    }
+
     /// Room for exactly as many bytes as will now be written, whatever that takes.
     #[inline]
     pub(crate) fn reserve(&mut self, n: usize) -> &mut [u8] {

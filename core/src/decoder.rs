@@ -63,6 +63,20 @@ impl Decoder {
     /// Goes on until there is something to say.
     #[inline]
     pub(crate) fn step(&mut self, now: Duration, inbox: &mut Inbox) -> Result<Step, ReceiveError> {
+        let step = self.advance(now, inbox);
+        match step {
+            // What is delivered has been validated, and what is at hand may end the text: then it
+            // is read once, as a whole.
+            Ok(Step::Payload(_)) => {}
+            Ok(Step::NeedMore(_)) if inbox.has_more_at_hand() => {}
+            // Nobody waits, answers or hears of another fault before a bad byte in front of it.
+            _ => inbox.validate_held()?,
+        }
+        step
+    }
+
+    #[inline]
+    fn advance(&mut self, now: Duration, inbox: &mut Inbox) -> Result<Step, ReceiveError> {
         inbox.forget_delivered();
         loop {
             if inbox.progress.frame.is_none() {
@@ -219,7 +233,7 @@ impl Decoder {
     #[inline]
     fn payload(&mut self, inbox: &mut Inbox) -> Result<Option<Step>, ReceiveError> {
         let Inbox { buffer, progress, .. } = inbox;
-        let (Some(frame), Some(assembly)) = (&mut progress.frame, &mut progress.assembly) else {
+        let (Some(frame), Some(assembly)) = (&mut progress.frame, &progress.assembly) else {
             return Ok(None);
         };
         let held = buffer.len() - progress.raw;
@@ -227,13 +241,11 @@ impl Decoder {
         if assembly.compressed && self.streaming {
             take = take.min(STREAMED_INPUT);
         }
-        let whole = frame.fin && take == frame.remaining && !assembly.begun;
         let place = progress.raw..progress.raw + take;
         if let Some(mask) = &mut frame.mask {
             mask.apply(&mut buffer.filled_mut()[place.clone()]);
         }
         frame.remaining -= take;
-        assembly.begun |= take > 0;
         let complete = frame.remaining == 0;
         let last = complete && frame.fin;
         if complete {
@@ -244,11 +256,6 @@ impl Decoder {
         } else {
             if progress.raw != progress.message {
                 buffer.filled_mut().copy_within(place, progress.message);
-            }
-            // A text that comes in one piece is validated when it is delivered, once.
-            if !whole && assembly.kind == MessageKind::Text {
-                let end = progress.message + take;
-                assembly.validate(&buffer.filled()[progress.message..end])?;
             }
             progress.message += take;
             progress.raw += take;
@@ -264,23 +271,20 @@ impl Decoder {
         last: bool,
         drained: bool,
     ) -> Result<Option<Step>, ReceiveError> {
-        let Inbox { inflated, progress, .. } = &mut *inbox;
-        let Some(assembly) = &mut progress.assembly else { return Ok(None) };
+        let Some(assembly) = &inbox.progress.assembly else { return Ok(None) };
         let compressed = assembly.compressed;
-        let len = if compressed { inflated.bytes.len() } else { progress.message };
+        let len = if compressed { inbox.inflated.bytes.len() } else { inbox.progress.message };
         // A frame that is complete is delivered before what follows it.
-        let due = drained || len >= STREAMED_OUTPUT || progress.frame.is_none();
+        let due = drained || len >= STREAMED_OUTPUT || inbox.progress.frame.is_none();
         let streamed = self.streaming && len > 0 && (!compressed || due);
         if last || streamed {
-            let piece = assembly.deliver(len, last)?;
-            progress.delivered = true;
+            let piece = inbox.deliver(len, last)?;
             if last {
-                progress.assembly = None;
                 self.since = None;
             }
-            return Ok(Some(Step::Payload(piece)));
+            return Ok(piece.map(Step::Payload));
         }
-        let missing = progress.frame.as_ref().map(|frame| frame.remaining);
+        let missing = inbox.progress.frame.as_ref().map(|frame| frame.remaining);
         Ok(missing.filter(|_| drained).map(|missing| need_more(inbox, missing)))
     }
 
@@ -291,22 +295,11 @@ impl Decoder {
         place: Range<usize>,
         last: bool,
     ) -> Result<(), ReceiveError> {
-        let Inbox { buffer, inflated, progress } = inbox;
-        let (Some(inflation), Some(assembly)) = (&mut self.inflation, &mut progress.assembly)
-        else {
-            return Ok(());
-        };
+        let Inbox { buffer, inflated, progress, .. } = inbox;
+        let Some(inflation) = &mut self.inflation else { return Ok(()) };
         let max = self.limits.max_message_size;
-        let before = inflated.bytes.len();
         let input = &buffer.filled()[place.clone()];
-        let result = inflation.inflate(input, last, inflated, max);
-        // What came out before an error comes before it in the message too: of several faults the
-        // first is reported, however the bytes were cut.
-        let whole = result.is_ok() && last && before == 0 && !assembly.pieces;
-        if assembly.kind == MessageKind::Text && !(whole && assembly.streamed == 0) {
-            assembly.validate(&inflated.bytes[before..])?;
-        }
-        match result {
+        match inflation.inflate(input, last, inflated, max) {
             Ok(()) => {}
             Err(InflateError::Corrupt) => return Err(Violation::Deflate.into()),
             Err(InflateError::TooBig) => {

@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::deflate::Inflated;
+use crate::header::MAX_HEADER;
 use crate::progress::Progress;
 
 /// The receiving buffer: the caller reads from its transport into [`space`](Self::space), says
@@ -15,13 +16,28 @@ pub struct Inbox {
     pub(crate) buffer: Buffer,
     pub(crate) inflated: Inflated,
     pub(crate) progress: Progress,
+    /// How much was unread when the transport last had more than there was room for; zero once
+    /// it has no more.
+    pub(crate) filled: usize,
 }
+
+/// Where so many bytes of a payload are missing, no more is read with it than the next header:
+/// what is behind it would have to be moved to the front.
+const EXACT: usize = 16 * 1024;
+/// A transport that has more than there is room for widens an inbox up to here, as a read should
+/// fetch what there is. More would leave the processor's nearer caches before it is handled.
+const WIDE: usize = 128 * 1024;
 
 impl Inbox {
     /// An inbox that holds no memory until bytes arrive.
     #[must_use]
     pub const fn new() -> Self {
-        Self { buffer: Buffer::new(), inflated: Inflated::new(), progress: Progress::new() }
+        Self {
+            buffer: Buffer::new(),
+            inflated: Inflated::new(),
+            progress: Progress::new(),
+            filled: 0,
+        }
     }
 
     /// An inbox with room for `capacity` bytes.
@@ -34,17 +50,42 @@ impl Inbox {
     /// ([`Event::NeedMore`](crate::Event::NeedMore)); the inbox grows towards it from what has
     /// arrived, by a quarter and 4 KiB, whatever a header claims.
     pub fn space(&mut self, hint: usize) -> &mut [u8] {
-        self.buffer.space(hint)
+        if self.filled > 0 {
+            self.buffer.widen(self.filled, WIDE);
+        }
+        let room = self.buffer.space(hint);
+        let wanted = if hint < EXACT { room.len() } else { hint.saturating_add(MAX_HEADER) };
+        let size = room.len().min(wanted);
+        &mut room[..size]
     }
 
-    /// The first `n` bytes of [`space`](Self::space) have been filled.
+    /// The first `n` bytes of [`space`](Self::space) have been filled, and the transport has no
+    /// more at hand, as far as is known.
     pub fn received(&mut self, n: usize) {
         self.buffer.advance(n);
+        self.filled = 0;
+    }
+
+    /// As [`received`](Self::received), where the transport filled the room that it was given and
+    /// will be read again at once. A text that was cut there is validated with what comes next,
+    /// so that it is read once. If nothing comes, say `received(0)` and call
+    /// [`receive`](crate::Incoming::receive) before waiting: then a byte that no text can have
+    /// there is found.
+    pub fn received_partly(&mut self, n: usize) {
+        self.buffer.advance(n);
+        self.filled = self.buffer.len();
+    }
+
+    /// Whether the transport had more when it was last read.
+    #[must_use]
+    pub fn has_more_at_hand(&self) -> bool {
+        self.filled > 0
     }
 
     /// Copies `bytes` in, for callers that have them elsewhere.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.buffer.extend(bytes);
+        self.filled = 0;
     }
 
     /// What was received and not yet consumed. In the middle of a message this includes what is

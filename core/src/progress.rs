@@ -46,11 +46,9 @@ pub(crate) struct Assembly {
     pub(crate) wire: u64,
     /// Bytes already delivered, where the message is streamed.
     pub(crate) streamed: u64,
-    /// Text is validated piece by piece once it comes in pieces.
-    pub(crate) pieces: bool,
+    /// Bytes of what is held that are known to begin a text.
+    validated: usize,
     utf8: Utf8Validator,
-    /// Whether any payload has come.
-    pub(crate) begun: bool,
 }
 
 /// Payload that is ready to be delivered.
@@ -86,7 +84,7 @@ impl Inbox {
     /// Frees what the last event lent.
     #[inline]
     pub(crate) fn forget_delivered(&mut self) {
-        let Self { buffer, inflated, progress } = self;
+        let Self { buffer, inflated, progress, .. } = self;
         if progress.delivered {
             progress.delivered = false;
             progress.message = 0;
@@ -133,12 +131,58 @@ impl Inbox {
         }
     }
 
+    /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
+    /// not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_"
+    /// (RFC 6455 §8.1): here for what is held of a text that is not complete.
+    pub(crate) fn validate_held(&mut self) -> Result<(), Violation> {
+        let Self { buffer, inflated, progress, .. } = self;
+        let Some(assembly) = &mut progress.assembly else { return Ok(()) };
+        if assembly.kind != MessageKind::Text {
+            return Ok(());
+        }
+        let held = if assembly.compressed {
+            inflated.bytes.as_slice()
+        } else {
+            &buffer.filled()[..progress.message]
+        };
+        let new = &held[assembly.validated..];
+        assembly.validated = held.len();
+        assembly.utf8.push(new).map_err(|_| Violation::TextUtf8)
+    }
+
+    /// The `len` bytes that are held of the message are delivered. All of a text at once is
+    /// validated by whoever turns it into `str`; one in pieces here, and it must not end inside a
+    /// code point.
+    #[inline]
+    pub(crate) fn deliver(&mut self, len: usize, last: bool) -> Result<Option<Piece>, Violation> {
+        let Some(assembly) = &self.progress.assembly else { return Ok(None) };
+        // An empty first fragment is never delivered alone, so that nothing delivered so far does
+        // mean that this is the first.
+        let (kind, inflated, first) = (assembly.kind, assembly.compressed, assembly.streamed == 0);
+        if !(first && last) {
+            self.validate_held()?;
+        }
+        self.progress.delivered = true;
+        if let Some(assembly) = &mut self.progress.assembly {
+            if last && !first {
+                assembly.utf8.finish().map_err(|_| Violation::TextUtf8)?;
+            }
+            assembly.streamed = assembly.streamed.saturating_add(len as u64);
+            assembly.validated = 0;
+        }
+        if last {
+            self.progress.assembly = None;
+        }
+        Ok(Some(Piece { kind, inflated, len, first, last }))
+    }
+
     /// Forgets everything but capacity: the connection has failed or is over (RFC 6455 §7.1.7),
     /// and nothing of it may reach the one that reads into this inbox next.
     pub fn clear(&mut self) {
         self.buffer.consume(self.buffer.len());
         self.inflated.clear();
         self.progress = Progress::new();
+        self.filled = 0;
     }
 }
 
@@ -151,30 +195,7 @@ impl Assembly {
             wire: 0,
             streamed: 0,
             utf8: Utf8Validator::default(),
-            pieces: false,
-            begun: false,
+            validated: 0,
         }
-    }
-
-    /// "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is
-    /// not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_"
-    /// (RFC 6455 §8.1): here at the first byte that cannot be right.
-    pub(crate) fn validate(&mut self, bytes: &[u8]) -> Result<(), Violation> {
-        self.pieces = true;
-        self.utf8.push(bytes).map_err(|_| Violation::TextUtf8)
-    }
-
-    /// The next `len` bytes are delivered. A text that came in pieces must not end inside a code
-    /// point.
-    #[inline]
-    pub(crate) fn deliver(&mut self, len: usize, last: bool) -> Result<Piece, Violation> {
-        if last && self.pieces {
-            self.utf8.finish().map_err(|_| Violation::TextUtf8)?;
-        }
-        // An empty first fragment is never delivered alone, so that nothing delivered so far does
-        // mean that this is the first.
-        let first = self.streamed == 0;
-        self.streamed = self.streamed.saturating_add(len as u64);
-        Ok(Piece { kind: self.kind, inflated: self.compressed, len, first, last })
     }
 }

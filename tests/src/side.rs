@@ -166,7 +166,11 @@ impl Side {
         let space = self.inbox.space(hint);
         let n = space.len().min(bytes.len());
         space[..n].copy_from_slice(&bytes[..n]);
-        self.inbox.received(n);
+        if n < bytes.len() {
+            self.inbox.received_partly(n);
+        } else {
+            self.inbox.received(n);
+        }
         self.most_unread = self.most_unread.max(self.inbox.unread().len());
         self.check_memory();
         n

@@ -109,6 +109,8 @@ pub enum Feeding {
     Space,
     /// Into one inbox for all connections; the rest is kept aside in between.
     Scratch,
+    /// As from a transport that has more at hand until the last of it was read.
+    Partly,
 }
 
 /// Receives chunk by chunk. `NeedMore` is left out.
@@ -137,6 +139,10 @@ pub fn run<'a>(
             }
         }
     }
+    if feeding == Feeding::Partly {
+        inbox.received(0);
+        drain(&mut incoming, &mut inbox, &mut seen);
+    }
     if matches!(seen.last(), Some(Seen::Failed(_) | Seen::Closed(..))) {
         assert!(incoming.is_done());
         assert!(inbox.is_empty() && aside.is_empty(), "what is not read is not kept");
@@ -156,7 +162,10 @@ fn feed(inbox: &mut Inbox, bytes: &[u8], hint: usize, feeding: Feeding) -> usize
     let taken = room.len().min(bytes.len());
     assert!(taken > 0, "room without a byte");
     room[..taken].copy_from_slice(&bytes[..taken]);
-    inbox.received(taken);
+    match feeding {
+        Feeding::Partly => inbox.received_partly(taken),
+        _ => inbox.received(taken),
+    }
     taken
 }
 
@@ -192,8 +201,10 @@ pub fn check(setup: &Setup, input: &[u8]) -> Vec<Seen> {
     let bytes: Vec<usize> = (1..input.len()).collect();
     same(&[], Feeding::Space);
     same(&bytes, Feeding::Space);
+    same(&bytes, Feeding::Partly);
     for at in two_way(input.len()) {
         same(&[at], Feeding::Extend);
+        same(&[at], Feeding::Partly);
     }
     for seed in 0..12 {
         let cuts = random_cuts(input.len(), seed);

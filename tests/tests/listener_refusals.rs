@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use wirewright::{Caller, Compression, Rejection, Reply, Request};
 use wirewright_core::Role;
-use wirewright_tests::raw::{HELLO, HELLO_DEFLATED, frame, frames, header};
+use wirewright_tests::raw::{HELLO, HELLO_DEFLATED, frame, frames, header, transform};
 use wirewright_tests::raw_client::{BINARY, CLOSE, PATIENCE, PING, RawClient, TEXT, request};
 use wirewright_tests::services::{By, Call, echo, logged, next, plain, start_echo};
 
@@ -63,6 +63,21 @@ fn p100_s25_a_refusal_has_its_status_and_ends_the_connection() {
             assert!(head.lines().any(closes), "{row}: {answer}");
         }
         other.barrier();
+    }
+}
+
+/// As many bytes as a read may have room for, of which the last is wrong, and nothing behind it.
+#[test]
+fn p091_text_is_refused_at_its_first_bad_byte_wherever_reads_end() {
+    let listener = plain().max_frame_size(1 << 20).start("127.0.0.1:0", only_echo).unwrap();
+    for size in [4096, 16_384, 65_536, 131_072, 262_144] {
+        let mut client = RawClient::open(listener.local_addr());
+        let mut bytes = header(Role::Server, TEXT, 1 << 20);
+        let payload = size - bytes.len();
+        let text = [vec![b'x'; payload - 1], vec![0xFF]].concat();
+        bytes.extend(transform(Role::Server, &text));
+        client.send(bytes);
+        client.expect_close(1007);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Messages: text and binary, whole and valid (RFC 6455 §5.6, §8.1).
 
-use wirewright_core::{CloseCode, Message, MessageBuf, MessageKind, Violation};
+use std::time::Duration;
+
+use wirewright_core::{CloseCode, Inbox, Message, MessageBuf, MessageKind, Violation};
 use wirewright_tests::raw::{frame, frames, header, transform};
 use wirewright_tests::rng::Dice;
 use wirewright_tests::seen::Seen;
@@ -103,6 +105,26 @@ fn p091_fails_at_the_first_bad_byte() {
             assert_eq!(check(&setup, &input), violation, "{bad:02X?}");
             let early = &input[..input.len() - 1];
             assert_eq!(check(&setup, early), [], "{bad:02X?}");
+        }
+    }
+}
+
+#[test]
+fn p091_what_no_text_can_hold_is_found_before_waiting_for_more() {
+    for setup in Setup::both() {
+        for (bad, certain) in BAD {
+            let mut input = header(setup.role, 0x01, 1000);
+            let payload = [b"text", bad].concat();
+            input.extend(&transform(setup.role, &payload)[..4 + certain]);
+            let (mut incoming, mut inbox) = (setup.incoming(), Inbox::new());
+            inbox.space(input.len())[..input.len()].copy_from_slice(&input);
+            inbox.received_partly(input.len());
+            assert!(inbox.has_more_at_hand());
+            let mut receive = |inbox: &mut Inbox| Seen::of(incoming.receive(Duration::ZERO, inbox));
+            assert!(matches!(receive(&mut inbox), Seen::NeedMore(_)), "{bad:02X?}");
+            inbox.received(0);
+            assert!(!inbox.has_more_at_hand());
+            assert_eq!(receive(&mut inbox), Seen::Failed(Violation::TextUtf8.into()));
         }
     }
 }

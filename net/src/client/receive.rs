@@ -106,8 +106,12 @@ impl Driver {
             }
             let blocked = self.control.is_pending() && self.flush() == Flushed::Blocked;
             let until = self.until(reader, deadline);
+            let more = reader.inbox.has_more_at_hand();
             let space = reader.inbox.space(hint.max(ROOM));
-            let result = if blocked {
+            let room = space.len();
+            let result = if more {
+                self.socket.try_receive(space)
+            } else if blocked {
                 let ways = Ways { read: true, write: true };
                 let ready = self.socket.wait(ways, until.earliest());
                 ready.and_then(|_| self.socket.try_receive(space))
@@ -116,7 +120,12 @@ impl Driver {
             };
             match result {
                 Ok(n) if n > 0 => {
-                    self.received(reader, n);
+                    self.received(reader, n, room);
+                    return Ok(());
+                }
+                Err(error) if more && error.kind() == io::ErrorKind::WouldBlock => {
+                    // What was left to be judged with what comes next is judged before waiting.
+                    reader.inbox.received(0);
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -143,9 +152,17 @@ impl Driver {
             if reader.ahead.is_full(reader.inbox.unread().len()) {
                 return Ahead::Full;
             }
-            match self.socket.try_receive(reader.inbox.space(hint.max(ROOM))) {
-                Ok(n) if n > 0 => self.received(reader, n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ahead::More,
+            let more = reader.inbox.has_more_at_hand();
+            let space = reader.inbox.space(hint.max(ROOM));
+            let room = space.len();
+            match self.socket.try_receive(space) {
+                Ok(n) if n > 0 => self.received(reader, n, room),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !more {
+                        return Ahead::More;
+                    }
+                    reader.inbox.received(0);
+                }
                 other => self.lost(other),
             }
         }
@@ -176,8 +193,13 @@ impl Driver {
         }
     }
 
-    fn received(&self, reader: &mut Reader, n: usize) {
-        reader.inbox.received(n);
+    /// Takes in the `n` bytes that came where there was `room`.
+    fn received(&self, reader: &mut Reader, n: usize, room: usize) {
+        if n < room {
+            reader.inbox.received(n);
+        } else {
+            reader.inbox.received_partly(n);
+        }
         reader.now = self.epoch.elapsed();
         reader.keep_alive.activity(reader.now);
     }

@@ -222,24 +222,38 @@ impl Connection {
             match (&*self.stream).read(room) {
                 Ok(0) => return Flow::End(End::Lost(None)),
                 Ok(n) => {
-                    inbox.received(n);
+                    // A short read has drained the socket; what comes later is a new event.
+                    let drained = n < size;
+                    if drained {
+                        inbox.received(n);
+                    } else {
+                        inbox.received_partly(n);
+                    }
                     match self.handle(inbox, ctx) {
                         Flow::NeedMore(more) => hint = more,
                         other => return other,
                     }
-                    // A short read has drained the socket; what comes later is a new event.
-                    if n < size && !to_end {
+                    if drained && !to_end {
                         return Flow::NeedMore(hint);
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Flow::NeedMore(hint);
+                    return self.drained(hint, inbox, ctx);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Flow::End(End::Lost(Some(error))),
             }
         }
         Flow::Again
+    }
+
+    /// The socket has no more: what was left to be judged with it is judged by itself.
+    fn drained(&mut self, hint: usize, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
+        if !inbox.has_more_at_hand() {
+            return Flow::NeedMore(hint);
+        }
+        inbox.received(0);
+        self.handle(inbox, ctx)
     }
 
     fn handle(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Flow {

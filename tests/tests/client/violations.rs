@@ -12,6 +12,16 @@ enum Fault {
 
 use Fault::{Limit as Over, Violation as Broke};
 
+/// As many bytes as a read has room for, and the last of them is wrong: nothing follows.
+fn cut_texts() -> [(Vec<u8>, u16, Fault); 4] {
+    [4096, 16_384, 20_480, 32_768].map(|size| {
+        let mut text = frame(TEXT, &[b'x'; 65_000]);
+        text.truncate(size);
+        text[size - 1] = 0xFF;
+        (text, 1007, Broke(Violation::TextUtf8))
+    })
+}
+
 #[test]
 fn each_fault_is_told_to_both_sides() {
     let big = frame(0x82, &vec![0; 65_537]);
@@ -43,7 +53,7 @@ fn each_fault_is_told_to_both_sides() {
         (many, 1009, Over("max_message_size")),
         ([frame(TEXT, b""), frame(CONT, b"").repeat(5_000)].concat(), 1008, Over("max_fragments")),
     ];
-    for (bytes, code, fault) in cases {
+    for (bytes, code, fault) in cases.into_iter().chain(cut_texts()) {
         let server = Server::start(move |mut peer| {
             peer.send(&frame(0x81, b"before"));
             let writer = peer.stream.try_clone().unwrap();

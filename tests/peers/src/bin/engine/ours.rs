@@ -70,7 +70,12 @@ impl Decode for Decoder {
                     let space = &mut space[..room];
                     let part = self.wire.give(space.len());
                     space[..part.len()].copy_from_slice(part);
-                    self.inbox.received(part.len());
+                    // As they do, it calls on where a read has filled its room.
+                    if part.len() < room {
+                        self.inbox.received(part.len());
+                    } else {
+                        self.inbox.received_partly(part.len());
+                    }
                 }
                 other => return Err(format!("unexpected {other:?}").into()),
             }
