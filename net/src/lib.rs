@@ -26,6 +26,8 @@ mod client;
 mod clock;
 mod error;
 mod listener;
+#[cfg_attr(not(test), expect(dead_code, reason = "what blocks moves there next"))]
+mod workers;
 
 pub use client::{Client, ClientBuilder, ClientError, Deadline};
 pub use error::{ConnectionError, SendError};
