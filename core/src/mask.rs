@@ -60,14 +60,9 @@ impl Mask {
 
     /// The mask `n` bytes further on.
     #[inline]
-    const fn after(self, n: usize) -> Self {
-        Self(self.0.rotate_right([0, 8, 16, 24][n % 4]))
-    }
-
-    #[inline]
-    fn on16(self, bytes: [u8; 16]) -> [u8; 16] {
-        let key = u128::from(self.word()) << 64 | u128::from(self.word());
-        (u128::from_le_bytes(bytes) ^ key).to_le_bytes()
+    fn after(self, n: usize) -> Self {
+        // The lowest byte holds all of a number below four.
+        Self(self.0.rotate_right(u32::from((n % 4).to_le_bytes()[0]) * 8))
     }
 
     #[inline]
@@ -78,6 +73,15 @@ impl Mask {
     #[inline]
     const fn on4(self, bytes: [u8; 4]) -> [u8; 4] {
         (u32::from_le_bytes(bytes) ^ self.0).to_le_bytes()
+    }
+
+    /// A block of whole words.
+    #[inline(always)]
+    fn on<const N: usize>(self, mut block: [u8; N]) -> [u8; N] {
+        for word in block.as_chunks_mut::<8>().0 {
+            *word = self.on8(*word);
+        }
+        block
     }
 
     /// The key twice over.
@@ -109,25 +113,19 @@ fn xor_copy(to: &mut [u8], from: &[u8], mask: Mask) {
     xor_copy_short(rest, from_rest, mask);
 }
 
-// Short payloads: blocks of what every target does in one step, without the entry and exit code
-// that a loop over wider vectors has. The last block may overlap the one before: what both write
-// is the same, as the last is computed before the others are written.
+// Short payloads: blocks of what every target does in a step or two, without the entry and exit
+// code that a loop over wider vectors has. The last block may overlap the one before: what both
+// write is the same, as the last is computed from what was there before.
 
 #[inline(always)]
 fn xor_short(data: &mut [u8], mask: Mask) {
     let len = data.len();
-    if let Some(&last) = data.last_chunk::<16>() {
-        let last = mask.after(len).on16(last);
-        for block in data.as_chunks_mut::<16>().0 {
-            *block = mask.on16(*block);
-        }
-        if let Some(end) = data.last_chunk_mut::<16>() {
-            *end = last;
-        }
-    } else if let (Some(&first), Some(&last)) = (data.first_chunk::<8>(), data.last_chunk::<8>()) {
-        let last = mask.after(len).on8(last);
-        data[..8].copy_from_slice(&mask.on8(first));
-        data[len - 8..].copy_from_slice(&last);
+    if len >= 32 {
+        xor_blocks::<32>(data, mask);
+    } else if len >= 16 {
+        xor_blocks::<16>(data, mask);
+    } else if len >= 8 {
+        xor_blocks::<8>(data, mask);
     } else if let (Some(&first), Some(&last)) = (data.first_chunk::<4>(), data.last_chunk::<4>()) {
         let last = mask.after(len).on4(last);
         data[..4].copy_from_slice(&mask.on4(first));
@@ -140,27 +138,43 @@ fn xor_short(data: &mut [u8], mask: Mask) {
 }
 
 #[inline(always)]
+fn xor_blocks<const N: usize>(data: &mut [u8], mask: Mask) {
+    let Some(&last) = data.last_chunk::<N>() else { return };
+    let last = mask.after(data.len()).on(last);
+    for block in data.as_chunks_mut::<N>().0 {
+        *block = mask.on(*block);
+    }
+    if let Some(end) = data.last_chunk_mut::<N>() {
+        *end = last;
+    }
+}
+
+#[inline(always)]
 fn xor_copy_short(to: &mut [u8], from: &[u8], mask: Mask) {
     let len = from.len();
-    let after = mask.after(len);
-    if let (Some(&last), Some(_)) = (from.last_chunk::<16>(), to.last_chunk::<16>()) {
-        let blocks = to.as_chunks_mut::<16>().0.iter_mut();
-        for (block, from) in blocks.zip(from.as_chunks::<16>().0) {
-            *block = mask.on16(*from);
-        }
-        if let Some(end) = to.last_chunk_mut::<16>() {
-            *end = after.on16(last);
-        }
-    } else if let (Some(&first), Some(&last)) = (from.first_chunk::<8>(), from.last_chunk::<8>()) {
-        to[..8].copy_from_slice(&mask.on8(first));
-        to[len - 8..].copy_from_slice(&after.on8(last));
+    if len >= 32 {
+        xor_copy_blocks::<32>(to, from, mask);
+    } else if len >= 16 {
+        xor_copy_blocks::<16>(to, from, mask);
+    } else if len >= 8 {
+        xor_copy_blocks::<8>(to, from, mask);
     } else if let (Some(&first), Some(&last)) = (from.first_chunk::<4>(), from.last_chunk::<4>()) {
         to[..4].copy_from_slice(&mask.on4(first));
-        to[len - 4..].copy_from_slice(&after.on4(last));
+        to[len - 4..].copy_from_slice(&mask.after(len).on4(last));
     } else {
         for ((byte, from), key) in to.iter_mut().zip(from).zip(mask.0.to_le_bytes()) {
             *byte = from ^ key;
         }
+    }
+}
+
+#[inline(always)]
+fn xor_copy_blocks<const N: usize>(to: &mut [u8], from: &[u8], mask: Mask) {
+    for (block, from) in to.as_chunks_mut::<N>().0.iter_mut().zip(from.as_chunks::<N>().0) {
+        *block = mask.on(*from);
+    }
+    if let (Some(end), Some(&last)) = (to.last_chunk_mut::<N>(), from.last_chunk::<N>()) {
+        *end = mask.after(from.len()).on(last);
     }
 }
 
