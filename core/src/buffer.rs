@@ -151,18 +151,25 @@ impl Buffer {
     #[inline]
     pub(crate) fn reserve(&mut self, n: usize) -> &mut [u8] {
         if self.bytes.len() - self.end < n {
-            self.compact();
-            // Doubling, as the bytes are there and cost their copy each time the buffer moves.
-            self.grow(n.max(self.bytes.len().min(n.saturating_mul(8))));
+            self.make_room(n);
         }
         &mut self.bytes[self.end..]
+    }
+
+    // Out of line: a frame's code is short and runs through here.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, n: usize) {
+        self.compact();
+        // Doubling, as the bytes are there and cost their copy each time the buffer moves.
+        self.grow(n.max(self.bytes.len().min(n.saturating_mul(8))));
     }
 
     /// The first `n` bytes of the room have been written.
     #[inline]
     pub(crate) fn advance(&mut self, n: usize) {
         debug_assert!(n <= self.bytes.len() - self.end);
-        self.end = (self.end + n).min(self.bytes.len());
+        self.end += n;
     }
 
     #[inline]

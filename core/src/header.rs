@@ -76,30 +76,28 @@ impl FrameHeader {
         Ok(Some((Self { fin, rsv1, opcode, mask, len }, size)))
     }
 
-    /// Writes the header to the front of `room` and says how many bytes it took.
+    /// Writes the header to the front of `room` and says how many bytes it took; what is behind
+    /// them is anything.
     #[inline]
     pub(crate) fn encode(&self, room: &mut [u8; MAX_HEADER]) -> usize {
         let first = self.opcode as u8 | u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6;
         let masked = u8::from(self.mask.is_some()) << 7;
         let length = self.len.to_be_bytes();
-        room[0] = first;
-        // "the minimal number of bytes MUST be used to encode the length" (§5.2).
-        let size = match self.len {
-            0..=125 => {
-                room[1] = masked | length[7];
-                2
-            }
+        let start = |second: u8| u32::from(first) | u32::from(masked | second) << 8;
+        // "the minimal number of bytes MUST be used to encode the length" (§5.2). The common
+        // forms are one store of four bytes, whether they need all of them or two.
+        let (start, size) = match self.len {
+            0..=125 => (start(length[7]), 2),
             126..=0xFFFF => {
-                room[1] = masked | 126;
-                room[2..4].copy_from_slice(&length[6..]);
-                4
+                let length = u32::from(length[6]) << 16 | u32::from(length[7]) << 24;
+                (start(126) | length, 4)
             }
             _ => {
-                room[1] = masked | 127;
                 room[2..10].copy_from_slice(&length);
-                10
+                (start(127) | u32::from(length[0]) << 16 | u32::from(length[1]) << 24, 10)
             }
         };
+        room[..4].copy_from_slice(&start.to_le_bytes());
         match self.mask {
             Some(key) => {
                 room[size..size + 4].copy_from_slice(&key);
