@@ -1,7 +1,7 @@
 //! Frames into an outbox: payload copied behind its header, and masked on the way.
 
 use crate::header::{FrameHeader, MAX_HEADER};
-use crate::mask::Mask;
+use crate::mask::{self, Mask};
 use crate::masking_keys::MaskingKeys;
 use crate::opcode::OpCode;
 use crate::outbox::Outbox;
@@ -24,7 +24,7 @@ pub(crate) fn frame(
 ) {
     // One branch for both roles, so that neither pays for the other's.
     match keys {
-        None => append(kind, payload, None, out, <[u8]>::copy_from_slice),
+        None => append(kind, payload, None, out, mask::copy),
         Some(keys) => {
             let key = keys.next_key();
             append(kind, payload, Some(key), out, |to, from| Mask::new(key).xor_copy(to, from));

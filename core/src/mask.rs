@@ -91,6 +91,17 @@ impl Mask {
     }
 }
 
+/// Copies `from` to `to`, which is as long, and does short ones without a call.
+#[inline(always)]
+pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    if from.len() < 64 {
+        // Masked by zeros, which leaves of it the copy.
+        xor_copy_short(to, from, Mask(0));
+    } else {
+        to.copy_from_slice(from);
+    }
+}
+
 // Long payloads: plain loops over words, which the compiler turns into the widest vectors of the
 // instruction set that they are dispatched for.
 
