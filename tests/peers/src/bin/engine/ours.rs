@@ -121,7 +121,7 @@ impl Encoder {
 impl Encode for Encoder {
     fn encode(&mut self, count: usize) -> Result<()> {
         for _ in 0..count {
-            let message = black_box(self.message);
+            let message = *black_box(&self.message);
             if message.len() >= DIRECT
                 && let Some(head) = self.outgoing.head(message)?
             {
