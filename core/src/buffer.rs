@@ -130,11 +130,11 @@ impl Buffer {
     /// held allows (a quarter of it and [`SLACK`]), so that a claimed length costs nothing.
     pub(crate) fn space(&mut self, want: usize) -> &mut [u8] {
         let want = want.max(1);
-        if self.bytes.len() - self.end < want {
+        if self.room() < want {
             self.compact();
             let step = (self.end / 4).saturating_add(SLACK);
             // Growth costs a copy, so that small reads must not each bring some of it.
-            if self.bytes.len() - self.end < want.min(step / 2) {
+            if self.room() < want.min(step / 2) {
                 self.grow(step.min(want.max(step / 2)));
             }
         }
@@ -150,7 +150,7 @@ impl Buffer {
     /// Room for exactly as many bytes as will now be written, whatever that takes.
     #[inline]
     pub(crate) fn reserve(&mut self, n: usize) -> &mut [u8] {
-        if self.bytes.len() - self.end < n {
+        if self.room() < n {
             self.make_room(n);
         }
         &mut self.bytes[self.end..]
@@ -165,10 +165,16 @@ impl Buffer {
         self.grow(n.max(self.bytes.len().min(n.saturating_mul(8))));
     }
 
-    /// The first `n` bytes of the room have been written.
+    /// How many bytes there is room for as it is.
+    #[inline]
+    pub(crate) fn room(&self) -> usize {
+        self.bytes.len() - self.end
+    }
+
+    /// The first `n` bytes of the room, which has as many, have been written.
     #[inline]
     pub(crate) fn advance(&mut self, n: usize) {
-        debug_assert!(n <= self.bytes.len() - self.end);
+        debug_assert!(n <= self.room());
         self.end += n;
     }
 

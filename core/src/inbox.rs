@@ -60,9 +60,9 @@ impl Inbox {
     }
 
     /// The first `n` bytes of [`space`](Self::space) have been filled, and the transport has no
-    /// more at hand, as far as is known.
+    /// more at hand, as far as is known. More than there was room for counts as all of it.
     pub fn received(&mut self, n: usize) {
-        self.buffer.advance(n);
+        self.buffer.advance(n.min(self.buffer.room()));
         self.filled = 0;
     }
 
@@ -72,7 +72,7 @@ impl Inbox {
     /// [`receive`](crate::Incoming::receive) before waiting: then a byte that no text can have
     /// there is found.
     pub fn received_partly(&mut self, n: usize) {
-        self.buffer.advance(n);
+        self.buffer.advance(n.min(self.buffer.room()));
         self.filled = self.buffer.len();
     }
 

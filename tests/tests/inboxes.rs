@@ -82,3 +82,18 @@ fn an_inbox_settles_behind_an_empty_message() {
     inbox.extend(&[0x82, 0x01, 0x09]);
     assert_eq!(incoming.receive(NOW, &mut inbox), Ok(Event::Message(Message::Binary(&[9]))));
 }
+
+#[test]
+fn what_was_received_is_no_more_than_there_was_room_for() {
+    for partly in [false, true] {
+        let mut inbox = Inbox::with_capacity(100);
+        let room = inbox.space(1).len();
+        if partly {
+            inbox.received_partly(usize::MAX);
+        } else {
+            inbox.received(usize::MAX);
+        }
+        assert_eq!(inbox.unread().len(), room);
+        assert!(!inbox.space(1).is_empty());
+    }
+}
