@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use wirewright_core::{CloseCode, Inbox, Message, MessageBuf, MessageKind, Violation};
+use wirewright_core::{CloseCode, Event, Inbox, Message, MessageBuf, MessageKind, Violation};
 use wirewright_tests::raw::{frame, frames, header, transform};
 use wirewright_tests::rng::Dice;
 use wirewright_tests::seen::Seen;
 use wirewright_tests::splits::{Feeding, Setup, binary, check, failed, pieces, run, text};
+
+const NOW: Duration = Duration::ZERO;
 
 /// One of each kind of code point, and the borders of each kind.
 const CODE_POINTS: &str = "\0 a\u{7F}\u{80}é\u{7FF}\u{800}€\u{FFF}\u{1000}\u{CFFF}\u{D7FF}\u{E000}\
@@ -173,6 +175,66 @@ fn p072_long_texts_of_every_script() {
                 assert_eq!(seen, [text(&long)]);
                 let seen = run(&setup, pieces(&broken, &cuts), Feeding::Space);
                 assert_eq!(seen, expected);
+            }
+        }
+    }
+}
+
+/// Text of exactly `len` bytes, whose code points meet the borders of blocks differently by `turn`.
+fn text_of(len: usize, turn: usize) -> String {
+    let scripts = ["x", "aé", "€", "🦀", "aé\u{7FF}€\u{FFFF}🦀\u{10FFFF}"];
+    let mut text = "y".repeat((turn / scripts.len() % 4).min(len));
+    for point in scripts[turn % scripts.len()].chars().cycle() {
+        if text.len() + point.len_utf8() > len {
+            break;
+        }
+        text.push(point);
+    }
+    let filled = text.len();
+    text + &"z".repeat(len - filled)
+}
+
+/// What the standard library says of these bytes.
+fn judged(bytes: &[u8]) -> Seen {
+    match std::str::from_utf8(bytes) {
+        Ok(valid) => text(valid),
+        Err(_) => Seen::Failed(Violation::TextUtf8.into()),
+    }
+}
+
+#[test]
+fn s42_text_is_judged_alike_at_every_alignment() {
+    let setup = Setup::client().unlimited();
+    let mut inbox = Inbox::with_capacity(1024);
+    // Behind a message that moves it by a byte each time; plain, as a server sends.
+    let mut receive = |align: usize, input: &[u8], expected: Seen| {
+        let mut incoming = setup.incoming();
+        inbox.extend(&frame(setup.role, 0x82, &[0xFF; 64][..align]));
+        inbox.extend(input);
+        let before = incoming.receive(NOW, &mut inbox);
+        assert_eq!(before, Ok(Event::Message(Message::Binary(&[0xFF; 64][..align]))));
+        let seen = Seen::of(incoming.receive(NOW, &mut inbox));
+        assert_eq!(seen, expected, "at {align}: {input:02X?}");
+        inbox.clear();
+    };
+    // What cannot stand where it is put, and what may or may not by what is about it.
+    let bad = [0xFF, 0x80, 0xC0, 0xED, 0xF4, b'a'];
+    // The blocks of SIMD code have 16, 32 or 64 bytes.
+    for len in (0..=200).filter(|len| (len + 1) % 16 < 3 || *len == 200) {
+        for align in 0..64 {
+            let good = text_of(len, len + align).into_bytes();
+            for at in 0..=len {
+                let mut payload = good.clone();
+                if let Some(byte) = payload.get_mut(at) {
+                    *byte = bad[(at + align) % bad.len()];
+                }
+                receive(align, &frame(setup.role, 0x81, &payload), judged(&payload));
+                // In fragments, which are looked at one by one, wherever it is cut.
+                if (at + align) % 3 == 0 {
+                    let (one, other) = payload.split_at((at * 7 + align) % (len + 1));
+                    let parts = frames(setup.role, &[(0x01, one), (0x80, other)]);
+                    receive(align, &parts, judged(&payload));
+                }
             }
         }
     }
