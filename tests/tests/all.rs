@@ -3,6 +3,7 @@
 mod client;
 mod close;
 mod cuts;
+mod deflate_blocks;
 mod deflate_offer;
 mod docs;
 mod frames_deflate;
