@@ -1,11 +1,16 @@
-//! Inboxes that go from one connection to another, as an event loop's do.
+//! Inboxes and outboxes that go from one connection to another, as an event loop's do.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wirewright_core::deflate::Agreement;
 use wirewright_core::{
-    Config, Event, Inbox, Incoming, MaskingKeys, Message, Outbox, Outgoing, Role, Sender,
+    Config, Event, Inbox, Incoming, MaskingKeys, Message, Outbox, Outgoing, Role, Sender, Violation,
 };
+use wirewright_tests::raw::{HELLO_DEFLATED, frame};
+use wirewright_tests::rng::Dice;
+use wirewright_tests::seen::Seen;
+use wirewright_tests::splits::{FORGETFUL, FULL, Setup, binary};
 
 const NOW: Duration = Duration::ZERO;
 
@@ -81,6 +86,97 @@ fn an_inbox_settles_behind_an_empty_message() {
     assert!(!inbox.space(10).is_empty());
     inbox.extend(&[0x82, 0x01, 0x09]);
     assert_eq!(incoming.receive(NOW, &mut inbox), Ok(Event::Message(Message::Binary(&[9]))));
+}
+
+/// Options and agreements that differ in one thing that a compressor or an inflater is made for.
+fn kinds(setup: &Setup) -> [Setup; 4] {
+    let kind = |agreement, level| {
+        Setup { agreement: Some(agreement), ..setup.clone() }
+            .with(|config| config.compression.as_mut().unwrap().level = level)
+    };
+    let narrow = Agreement { client_max_window_bits: 9, server_max_window_bits: 9, ..FORGETFUL };
+    [kind(FORGETFUL, 9), kind(FORGETFUL, 1), kind(narrow, 9), kind(FULL, 9)]
+}
+
+/// Few words in any order, of which each level finds other repeats, and repeats that are far.
+fn messages() -> Vec<Vec<u8>> {
+    let mut dice = Dice::new(23);
+    let words = [&b"tick"[..], b"price", b"tricky", b"ice", b"0.25", b"\"id\":"];
+    let mut text = |n| (0..n).flat_map(|_| dice.pick(&words)).copied().collect::<Vec<u8>>();
+    vec![text(400), Dice::new(24).noise(700).repeat(2), text(20), text(2000)]
+}
+
+fn outgoing(setup: &Setup) -> Outgoing {
+    Outgoing::new(setup.sender(), &setup.config, setup.agreement)
+}
+
+fn sent(outgoing: &mut Outgoing, message: &[u8], out: &mut Outbox) -> Vec<u8> {
+    outgoing.send(Message::Binary(message), out).unwrap();
+    let bytes = out.poll_transmit().unwrap().to_vec();
+    out.transmitted(bytes.len());
+    bytes
+}
+
+/// The frames of each of [`messages`], sent with nothing shared.
+fn alone(setup: &Setup) -> Vec<Vec<u8>> {
+    let (mut outgoing, mut out) = (outgoing(setup), Outbox::new());
+    messages().iter().map(|message| sent(&mut outgoing, message, &mut out)).collect()
+}
+
+#[test]
+fn d22_d23_an_outbox_lends_a_compressor_to_whom_it_fits() {
+    let (kinds, messages) = (kinds(&Setup::server()), messages());
+    let expected = kinds.each_ref().map(alone);
+    let different: BTreeSet<_> = expected.iter().collect();
+    assert_eq!(different.len(), kinds.len(), "a wrong compressor would show");
+    for before in &kinds {
+        for (kind, expected) in kinds.iter().zip(&expected) {
+            let (mut first, mut second) = (outgoing(before), outgoing(kind));
+            let mut out = Outbox::new();
+            for (message, expected) in messages.iter().zip(expected) {
+                sent(&mut first, message, &mut out);
+                assert!(sent(&mut second, message, &mut out) == *expected, "{before:?} {kind:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn d23_d26_an_inbox_lends_an_inflater_to_whom_it_fits() {
+    let (kinds, messages) = (kinds(&Setup::server()), messages());
+    let sent = self::kinds(&Setup::client()).each_ref().map(alone);
+    let [wide, _, narrow, _] = &sent;
+    let refused = Seen::Failed(Violation::Deflate.into());
+    for (before, before_sent) in kinds.iter().zip(&sent) {
+        for (kind, kind_sent) in kinds.iter().zip(&sent) {
+            let mut inbox = Inbox::new();
+            let mut receive = |incoming: &mut Incoming, bytes: &[u8]| {
+                inbox.extend(bytes);
+                let seen = Seen::of(incoming.receive(NOW, &mut inbox));
+                if seen == refused {
+                    inbox.clear();
+                }
+                seen
+            };
+            let (mut first, mut second) = (before.incoming(), kind.incoming());
+            for (at, message) in messages.iter().enumerate() {
+                assert!(receive(&mut first, &before_sent[at]) == binary(message));
+                assert!(receive(&mut second, &kind_sent[at]) == binary(message));
+            }
+            // Repeats that are further away than a narrow window are refused, whoever had the
+            // inflater before.
+            let far = receive(&mut kind.incoming(), &wide[1]);
+            let is_narrow = kind.agreement.unwrap().client_max_window_bits == 9;
+            assert!(far == if is_narrow { refused.clone() } else { binary(&messages[1]) });
+            let near = receive(&mut kind.incoming(), &narrow[1]);
+            assert!(near == binary(&messages[1]));
+            // No reference reaches what another connection received.
+            let hello = frame(kind.role, 0xC2, HELLO_DEFLATED);
+            assert_eq!(receive(&mut before.incoming(), &hello), binary(b"Hello"));
+            let reference = frame(kind.role, 0xC2, &[0xF2, 0x00, 0x11, 0x00, 0x00]);
+            assert_eq!(receive(&mut kind.incoming(), &reference), refused);
+        }
+    }
 }
 
 #[test]
