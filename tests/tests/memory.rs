@@ -544,3 +544,27 @@ fn memory_is_given_back_after_a_burst() {
     reader.inbox.release();
     assert_eq!(meter.held(), 0);
 }
+
+#[test]
+fn inflated_memory_is_given_back_after_a_burst() {
+    for agreement in [FULL, FORGETFUL] {
+        let setup = Setup { agreement: Some(agreement), ..Setup::server().unlimited() };
+        let mut reader = Reader::new(&setup);
+        let large = sent(setup.role, agreement, Message::Binary(&vec![1; 4 << 20]));
+        // A sender that has no window yet refers to none, so that it suits any receiver.
+        let small = sent(setup.role, agreement, Message::Binary(&[1; 100]));
+        let meter = Meter::new();
+        reader.read(&large, usize::MAX).unwrap();
+        assert_eq!(reader.len, 4 << 20);
+        assert!(meter.held() >= 4 << 20);
+        for _ in 0..64 * 12 {
+            reader.read(&small, usize::MAX).unwrap();
+            reader.inbox.settle();
+        }
+        // The inflater's window, a step of it and its tables stay; the messages' memory does not.
+        assert!(meter.held() <= 96 * KIB, "{}", meter.held());
+        assert!(reader.inbox.capacity() <= 32 * 1024, "{}", reader.inbox.capacity());
+        drop(reader);
+        assert_eq!(meter.held(), 0);
+    }
+}
