@@ -10,6 +10,10 @@ pub const HELLO: &[u8] = b"Hello";
 /// It, compressed (RFC 7692 §7.2.3.1).
 pub const HELLO_DEFLATED: &[u8] = &[0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
 
+/// The length of the longest frame that an endpoint without limits waits for: the protocol's
+/// longest, or what a machine of 32 bits counts memory in.
+pub const LONGEST: u64 = if usize::BITS < 64 { usize::MAX as u64 } else { u64::MAX >> 1 };
+
 /// A frame for an endpoint of this role: masked for a server. `first` is the first byte: FIN,
 /// RSV and opcode.
 #[must_use]
