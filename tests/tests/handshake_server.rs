@@ -145,6 +145,8 @@ fn p027_s25_requests_that_are_not_http() {
         (request_but("HTTP/1.1", "HTTP/11"), "start line"),
         (request_but("HTTP/1.1", "http/1.1"), "start line"),
         (request_but("HTTP/1.1", "HTTP/2"), "start line"),
+        (request_but("HTTP/1.1", "HTTP/x.1"), "start line"),
+        (request_but("HTTP/1.1", "HTTP/1.x"), "start line"),
         (request_but("HTTP/1.1", "HTTP/1.1 "), "start line"),
         ("GET /chat\r\n\r\n".into(), "start line"),
         (format!("\r\n\r\n{}", request("")), "start line"),
@@ -685,6 +687,33 @@ fn s19_s20_limits_are_exact() {
     smaller.max_headers -= 1;
     let answer = refuses_in(smaller, &text, 431);
     assert!(answer.contains("over 5 header lines, the limit of `max_headers`"), "{answer}");
+}
+
+/// White space and bytes beyond ASCII are taken by rules of their own: they count as others do.
+#[test]
+fn s20_a_line_is_full_whatever_comes_next() {
+    let mut limits = HandshakeLimits::default();
+    limits.max_line = 20;
+    let receive = |text: &[u8]| {
+        let mut inbox = Inbox::new();
+        inbox.extend(text);
+        Acceptor::new(limits).receive(&mut inbox)
+    };
+    let rows = [("GET /xxxxxxxxxxxxxxx", 414), ("GET / HTTP/1.1\r\nX: yyyyyyyyyyyyyyyyy", 431)];
+    for (text, status) in rows {
+        assert_eq!(text.lines().last().unwrap().len(), limits.max_line);
+        for byte in [b'\t', b' ', b'!', b'~', 0x80, 0xE4, 0xFF] {
+            let full = [&text.as_bytes()[..text.len() - 1], &[byte]].concat();
+            assert!(receive(&full).unwrap().is_none(), "{text} with {byte:#04x}");
+            let over = [text.as_bytes(), &[byte]].concat();
+            assert_eq!(receive(&over).unwrap_err().status(), status, "{text} and {byte:#04x}");
+        }
+        // Not a byte of a line at all, there as elsewhere.
+        for byte in [0, 0x1F, 0x7F] {
+            let over = [text.as_bytes(), &[byte]].concat();
+            assert_eq!(receive(&over).unwrap_err().status(), 400, "{text} and {byte:#04x}");
+        }
+    }
 }
 
 #[test]
