@@ -334,8 +334,9 @@ pub(super) fn trim(text: &str) -> &str {
 
 /// The reader found the end of the head, and the parser must not find another.
 fn whole(parsed: httparse::Result<usize>, bytes: &[u8]) -> Result<(), HeadError> {
+    let expected = Ok(httparse::Status::Complete(bytes.len()));
     match parsed {
-        Ok(httparse::Status::Complete(n)) if n == bytes.len() => Ok(()),
+        _ if parsed == expected => Ok(()),
         Err(httparse::Error::HeaderName) => Err(HeadError::HeaderName),
         Err(httparse::Error::Version) if has_other_version(bytes) => Err(HeadError::Version),
         _ => Err(HeadError::StartLine),
