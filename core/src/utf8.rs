@@ -55,11 +55,10 @@ impl Utf8Validator {
         if error.error_len().is_some() {
             return Err(InvalidUtf8);
         }
-        // At most three bytes, of which `from_utf8` has found that they begin a code point.
-        if let [lead, tail @ ..] = &bytes[error.valid_up_to()..] {
-            *self = Self::open(*lead);
-            self.close(tail)?;
-        }
+        // One to three bytes, of which `from_utf8` has found that they begin a code point.
+        let rest = &bytes[error.valid_up_to()..];
+        *self = rest.first().copied().map_or_else(Self::default, Self::open);
+        self.close(rest.get(1..).unwrap_or_default())?;
         Ok(())
     }
 
