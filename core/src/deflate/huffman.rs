@@ -166,10 +166,11 @@ fn limit(counts: &mut [usize], max: usize) {
     while total > 1 << max {
         counts[max] -= 1;
         // A shorter code becomes two that are longer by one bit, of which one is the one removed.
-        if let Some(length) = (1..max).rev().find(|&length| counts[length] > 0) {
-            counts[length] -= 1;
-            counts[length + 1] += 2;
-        }
+        // There is one: of `max` bits alone over 2^max would have to be, and there are 19 codes of
+        // up to 7 bits, or 286 of up to 15.
+        let length = counts[..max].iter().rposition(|&count| count > 0).unwrap_or(0);
+        counts[length] -= 1;
+        counts[length + 1] += 2;
         total -= 1;
     }
 }
