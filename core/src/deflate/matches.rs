@@ -209,21 +209,21 @@ struct Found {
 }
 
 impl<const IS_SMALL: bool> Finder<'_, IS_SMALL> {
-    /// Adds the position of `at` to its chain; gives the one before it, and the last with the same
-    /// three bytes.
+    /// Adds the position of `at` to its chain; gives the one before it, and in small input the last
+    /// with the same three bytes.
     #[inline(always)]
-    fn insert(&mut self, at: usize) -> (u32, u32) {
+    fn insert(&mut self, at: usize) -> (u32, Option<u32>) {
         let word = word(self.data, at);
         let hash = word.wrapping_mul(MIX) >> self.hash_shift;
         let position = self.base + index(at);
         let before = core::mem::replace(&mut self.heads[hash as usize], position);
         let distance = u16::try_from(position.wrapping_sub(before)).unwrap_or(0);
         self.chains[position as usize & (self.window - 1)] = distance;
-        if !IS_SMALL {
-            return (before, 0);
-        }
-        let hash = (word << 8).wrapping_mul(MIX) >> (32 - TRIPLE_BITS);
-        (before, core::mem::replace(&mut self.triples[hash as usize], position))
+        let triple = IS_SMALL.then(|| {
+            let hash = (word << 8).wrapping_mul(MIX) >> (32 - TRIPLE_BITS);
+            core::mem::replace(&mut self.triples[hash as usize], position)
+        });
+        (before, triple)
     }
 
     /// The longest match at `at` of over `than` ≥ 3 bytes, or of three if there is no such.
@@ -261,7 +261,8 @@ impl<const IS_SMALL: bool> Finder<'_, IS_SMALL> {
             // Zero ends the chain, as position 0 does.
             candidate = if distance == 0 { 0 } else { candidate.saturating_sub(distance.into()) };
         }
-        if IS_SMALL && best.length == 3 && triple >= lowest.max(position.saturating_sub(NEAR)) {
+        let near = lowest.max(position.saturating_sub(NEAR));
+        if let (3, Some(triple)) = (best.length, triple.filter(|&triple| triple >= near)) {
             let from = (triple - self.base) as usize;
             if word(self.data, from) << 8 == first << 8 {
                 best.distance = at - from;
