@@ -33,7 +33,7 @@ pub struct Outgoing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Idle,
-    Parts { kind: MessageKind, compressed: bool },
+    Parts { kind: MessageKind },
     Closed,
 }
 
@@ -109,24 +109,24 @@ impl Outgoing {
         out: &mut Outbox,
     ) -> Result<(), Misuse> {
         let kind = part.kind();
-        let (first, compressed) = match self.state {
+        let first = match self.state {
             State::Closed => return Err(Misuse::CloseSent),
-            State::Idle => (true, self.deflation.is_some()),
-            State::Parts { kind: begun, compressed } if begun == kind => (false, compressed),
+            State::Idle => true,
+            State::Parts { kind: begun } if begun == kind => false,
             State::Parts { .. } => return Err(Misuse::PartKind),
         };
         let opcode = if first { opcode(kind) } else { OpCode::Continuation };
-        let frame = FrameKind { opcode, rsv1: first && compressed, fin: last };
+        let frame = FrameKind { opcode, rsv1: first && self.deflation.is_some(), fin: last };
         match &mut self.deflation {
-            Some(deflation) if compressed => {
+            Some(deflation) => {
                 let mut bytes = out.take_deflated();
                 deflation.compress(part.as_bytes(), last, &mut bytes, &mut out.spare_compressor);
                 self.frames(frame, &bytes, out);
                 out.return_deflated(bytes);
             }
-            _ => self.frames(frame, part.as_bytes(), out),
+            None => self.frames(frame, part.as_bytes(), out),
         }
-        self.state = if last { State::Idle } else { State::Parts { kind, compressed } };
+        self.state = if last { State::Idle } else { State::Parts { kind } };
         Ok(())
     }
 
