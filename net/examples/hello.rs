@@ -24,7 +24,7 @@ fn main() -> Step {
         .sub_protocols(["echo.v2", "echo.v1"])?
         .read_timeout(Some(Duration::from_secs(10)))
         .connect()?;
-    println!("client:   connected, sub-protocol {:?}", client.sub_protocol().unwrap_or("none"));
+    println!("client:   connected, sub-protocol {:?}", client.sub_protocol().unwrap_or_default());
 
     text(&client)?;
     binary(&client)?;
@@ -106,9 +106,10 @@ fn binary(client: &Client) -> Step {
 }
 
 fn compressed(client: &Client) -> Step {
-    let agreed = client.response().head().header_str("Sec-WebSocket-Extensions");
+    let response = client.response();
+    let agreed = response.head().header_str("Sec-WebSocket-Extensions");
     println!("client:   agreed on  {}", agreed.unwrap_or("no compression"));
-    expect(client.response().deflate().is_some(), "permessage-deflate")?;
+    expect(response.deflate().is_some(), "permessage-deflate")?;
     let sent = r#"{"price":101.25,"size":3},"#.repeat(400);
     client.write_text(&sent)?;
     let echo = client.read_text()?;

@@ -29,7 +29,7 @@ mod listener;
 #[cfg_attr(not(test), expect(dead_code, reason = "what blocks moves there next"))]
 mod workers;
 
-pub use client::{Client, ClientBuilder, ClientError, Deadline};
+pub use client::{Client, ClientBuilder, ClientError, ClientStats, Deadline};
 pub use error::{ConnectionError, SendError};
 pub use listener::{
     Caller, Listener, ListenerBuilder, Outcome, Reply, Sent, Service, UpgradeService,

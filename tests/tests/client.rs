@@ -1,6 +1,7 @@
 //! The blocking client against a server that does what the test says, byte by byte.
 
 mod closing;
+mod custody;
 mod duplex;
 mod handshake;
 mod peer;

@@ -38,6 +38,10 @@ impl Ahead {
         self.queue.push_front(message.into());
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     #[inline]
     pub(super) fn front(&self) -> Option<Message<'_>> {
         self.queue.front().map(MessageBuf::message)

@@ -9,8 +9,11 @@ use wirewright_core::{Compression, Config, KeepAliveOptions, Limits, Uri, UriErr
 
 use super::Client;
 use super::connect::{self, Reach};
-use super::driver::{Driver, Timing};
+use super::driver::{Driver, Fresh, Timing};
 use super::error::ClientError;
+
+/// Since the last call, before the background drives.
+const CUSTODY: Duration = Duration::from_millis(50);
 
 /// Options for a connection, each with a default that is safe and finite. It may connect any
 /// number of times.
@@ -31,10 +34,10 @@ use super::error::ClientError;
 pub struct ClientBuilder {
     request: Result<ClientRequest, UriError>,
     credentials: Option<Arc<dyn Credentials>>,
-    config: Config,
-    timing: Timing,
+    pub(super) config: Config,
+    pub(super) timing: Timing,
     reach: Reach,
-    read_ahead: usize,
+    pub(super) read_ahead: usize,
 }
 
 impl ClientBuilder {
@@ -57,6 +60,7 @@ impl ClientBuilder {
                 read: None,
                 write: None,
                 close: Some(Duration::from_secs(60)),
+                custody: Some(CUSTODY),
                 keep_alive: KeepAliveOptions::default(),
             },
             reach: Reach {
@@ -174,9 +178,9 @@ impl ClientBuilder {
         self.request(|request| Ok::<_, ClientError>(request.limits(limits)))
     }
 
-    /// Bytes of messages to receive while a send waits for room and nobody reads, as a server may
-    /// not read before it has written. 1 MiB by default; what is there has to be read before more
-    /// is received.
+    /// Bytes of messages to receive while nobody reads: a server may not read before it has
+    /// written, and its Pings and its Close come behind its messages. 1 MiB by default; what is
+    /// there has to be read before more is received.
     pub fn max_read_ahead(mut self, bytes: usize) -> Self {
         self.read_ahead = bytes;
         self
@@ -213,10 +217,27 @@ impl ClientBuilder {
         self
     }
 
-    /// When to ping a silent server and when to give it up, which happens while a thread reads:
-    /// after 25 s and 20 s by default.
+    /// When to ping a silent server and when to give it up: after 25 s and 20 s by default. While
+    /// messages wait that nobody reads, as many as [`max_read_ahead`](Self::max_read_ahead) lets
+    /// in, the server is held up and its silence proves nothing.
     pub fn keep_alive(mut self, options: KeepAliveOptions) -> Self {
         self.timing.keep_alive = options;
+        self
+    }
+
+    /// Whether the process's background drives the connection while no thread is inside a call,
+    /// which is from about 50 ms after the last one: it answers Pings and the server's Close,
+    /// keeps the connection alive, receives ahead, and sends what was left over. On by default;
+    /// off for those who drive it from a loop of their own.
+    pub fn custody(mut self, custody: bool) -> Self {
+        self.timing.custody = custody.then_some(CUSTODY);
+        self
+    }
+
+    /// After how long without a call the background drives: for tests.
+    #[doc(hidden)]
+    pub fn custody_after(mut self, time: Duration) -> Self {
+        self.timing.custody = Some(time);
         self
     }
 
@@ -253,6 +274,11 @@ impl ClientBuilder {
     /// Any [`ClientError`] that names a part of this: `Url`, `TlsMissing`, `Credentials`,
     /// `Random`, `Resolve`, `Connect`, `TimedOut`, `Network`, `Refused`, `Handshake`.
     pub fn connect(&self) -> Result<Client, ClientError> {
+        Ok(Client::new(Driver::new(self.open()?, self)))
+    }
+
+    /// One attempt, with whatever credentials there are now.
+    fn open(&self) -> Result<Fresh, ClientError> {
         let request = self.request.clone()?.compression(self.config.compression.clone());
         let request = match &self.credentials {
             Some(credentials) => request.credentials(&**credentials)?,
@@ -260,8 +286,7 @@ impl ClientBuilder {
         };
         let is_secure = request.uri().is_secure();
         let (opened, response) = connect::open(request, &self.reach)?;
-        let driver = Driver::new(opened, &self.config, self.timing.clone(), self.read_ahead);
-        Ok(Client::new(driver, response, is_secure))
+        Ok(Fresh { opened, response, is_secure })
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use wirewright_core::{Close, CloseCode};
 
 use super::control::End;
-use super::driver::{Driver, deadline, is_past};
+use super::driver::{Driver, SLICE, deadline, is_past};
 use super::error::{ClientError, Deadline};
 use super::receive::NoMore;
 
@@ -19,7 +19,7 @@ impl Driver {
         let deadline = deadline(timeout);
         if let Err(error) = self.send_close(close, deadline) {
             if error.is_timeout() {
-                self.give_up(End::GivenUp);
+                Self::give_up(&self.link(), End::GivenUp);
                 return Err(ClientError::TimedOut(Deadline::Close));
             }
             return Err(error);
@@ -30,7 +30,7 @@ impl Driver {
     fn send_close(&self, close: Close<'_>, deadline: Option<Instant>) -> Result<(), ClientError> {
         self.with_turn(deadline, |writer, deadline| {
             writer.outgoing.send_close(close, &mut writer.outbox)?;
-            self.control.set_closed_by_us();
+            writer.link.control.set_closed_by_us();
             self.transmit(writer, deadline)
         })
     }
@@ -41,6 +41,7 @@ impl Driver {
         loop {
             // One turn for one batch: other readers may want what came.
             let Some(mut turn) = self.incoming.acquire(deadline) else { break };
+            self.enter(&turn);
             let hint = self.parse(&mut turn, false);
             match self.more(&mut turn, hint, deadline) {
                 Ok(()) if is_past(deadline) => break,
@@ -48,7 +49,7 @@ impl Driver {
                 Err(NoMore::Late) => break,
                 Err(NoMore::Ended) => self.finish(&mut turn, deadline),
             };
-            match self.control.how_it_ended() {
+            match turn.link.control.how_it_ended() {
                 Some((End::Closed { code, .. }, _)) if code == sent => return Ok(()),
                 Some((End::Closed { code: echoed, .. }, _)) => {
                     return Err(ClientError::CloseEcho { sent, echoed });
@@ -60,22 +61,23 @@ impl Driver {
                 None => break,
             }
         }
-        self.give_up(End::GivenUp);
+        Self::give_up(&self.link(), End::GivenUp);
         Err(ClientError::TimedOut(Deadline::Close))
     }
 
     /// Says that this end goes away, if that can be done at once.
-    pub(super) fn leave(&self) {
-        if !self.control.is_open() {
+    pub(super) fn go_away(&self) {
+        if !self.link().control.is_open() {
             return;
         }
-        if let Some(mut turn) = self.outgoing.try_acquire() {
+        // No thread is inside; the background may be for a moment.
+        if let Some(mut turn) = self.outgoing.acquire(deadline(Some(SLICE))) {
             let writer = &mut *turn;
             let close = Close::from_code(CloseCode::GOING_AWAY);
             let sent = writer.outgoing.send_close(close, &mut writer.outbox);
             if let (Ok(()), Some(bytes)) = (sent, writer.outbox.poll_transmit()) {
                 // What the socket does not take now is lost with it.
-                let _ = self.socket.try_send(bytes);
+                let _ = writer.link.socket.try_send(bytes);
             }
         }
     }

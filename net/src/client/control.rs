@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use wirewright_core::{Close, CloseCode, Outbox, Outgoing, ReceiveError, Reply};
@@ -16,15 +16,37 @@ use super::error::{ClientError, Deadline};
 /// whoever has it looks here once more after giving it back, so that nothing owed is forgotten.
 #[derive(Debug)]
 pub(super) struct Control {
-    /// Something is owed, or bytes were left unsent by somebody who could not wait.
-    pending: AtomicBool,
+    pending: Arc<Pending>,
     /// No Close was sent or received, and the network has not failed.
     open: AtomicBool,
+    /// Whoever sends waits for room.
+    stuck: AtomicBool,
     /// The first Close was ours.
     closed_by_us: AtomicBool,
     /// Whether `state` holds an end.
     ended: AtomicBool,
     state: Mutex<State>,
+}
+
+/// That something is owed, or bytes were left unsent by somebody who could not wait. One for all
+/// connections of a client: it is looked at without a turn, and is a hint.
+#[derive(Debug, Default)]
+pub(super) struct Pending(AtomicBool);
+
+impl Pending {
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+        // Against the one in `is_set_after`: either we get the sender's turn next, or who gives
+        // it back sees this.
+        fence(Ordering::SeqCst);
+    }
+
+    /// For whoever has just given the sender's turn back.
+    #[inline]
+    pub(super) fn is_set_after(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +58,13 @@ struct State {
     ping: Option<[u8; 8]>,
     close: Option<CloseCode>,
     end: Option<(End, Instant)>,
+}
+
+/// What was owed, for whoever counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owed {
+    pub(super) pong: bool,
+    pub(super) ping: bool,
 }
 
 /// How a connection ended, as often as anybody asks.
@@ -58,10 +87,11 @@ pub(super) enum End {
 }
 
 impl Control {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(pending: Arc<Pending>) -> Self {
         Self {
-            pending: AtomicBool::new(false),
+            pending,
             open: AtomicBool::new(true),
+            stuck: AtomicBool::new(false),
             closed_by_us: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             state: Mutex::default(),
@@ -85,30 +115,21 @@ impl Control {
 
     /// Says that somebody has to send.
     pub(super) fn set_pending(&self) {
-        self.pending.store(true, Ordering::Relaxed);
-        // Against the one in `is_pending_after`: either we get the sender's turn next, or who
-        // gives it back sees this.
-        fence(Ordering::SeqCst);
+        self.pending.set();
     }
 
     #[inline]
     pub(super) fn is_pending(&self) -> bool {
-        self.pending.load(Ordering::Relaxed)
-    }
-
-    /// As [`is_pending`](Self::is_pending), for whoever has just given the sender's turn back.
-    #[inline]
-    pub(super) fn is_pending_after(&self) -> bool {
-        fence(Ordering::SeqCst);
-        self.is_pending()
+        self.pending.0.load(Ordering::Relaxed)
     }
 
     /// Moves what is owed into the outbox, which ends at a frame's end.
-    pub(super) fn take_owed(&self, outgoing: &mut Outgoing, outbox: &mut Outbox) {
+    pub(super) fn take_owed(&self, outgoing: &mut Outgoing, outbox: &mut Outbox) -> Owed {
         let mut state = self.lock();
-        self.pending.store(false, Ordering::Relaxed);
+        self.pending.0.store(false, Ordering::Relaxed);
         let (pong, ping, close) = (state.pong.take(), state.ping.take(), state.close.take());
         drop(state);
+        let owed = Owed { pong: pong.is_some(), ping: ping.is_some() };
         if let Some(pong) = pong {
             outgoing.reply(pong, outbox);
         }
@@ -119,6 +140,7 @@ impl Control {
         if let Some(code) = close {
             outgoing.fail(code, outbox);
         }
+        owed
     }
 
     /// The peer's Close: "the endpoint MUST send a Close frame in response" (RFC 6455 §5.5.1),
@@ -169,6 +191,15 @@ impl Control {
     /// A Close was sent, or nothing can be.
     pub(super) fn set_closing(&self) {
         self.open.store(false, Ordering::Release);
+    }
+
+    pub(super) fn set_stuck(&self, stuck: bool) {
+        self.stuck.store(stuck, Ordering::Relaxed);
+    }
+
+    /// Whether something waits for the peer to take what it was sent before.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed) || self.is_pending()
     }
 
     pub(super) fn set_closed_by_us(&self) {

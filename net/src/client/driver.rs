@@ -1,35 +1,39 @@
 //! One connection: its socket, its two halves, and what they owe each other.
 //!
-//! Nothing here knows who drives: today the thread that is inside a call does. Everything goes
-//! through `&self`, so that another party may do so while no thread is.
+//! Nothing here knows who drives: the thread that is inside a call, or the background while none
+//! is. Everything goes through `&self`.
 //!
 //! Lock order: a sender that waits for room *tries* for the reader's turn, a reader with a reply
 //! *tries* for the sender's; neither ever waits for one while it has the other.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use wirewright_core::deflate::Agreement;
+use wirewright_core::handshake::Response;
 use wirewright_core::{
-    Config, Inbox, Incoming, KeepAlive, KeepAliveOptions, MaskingKeys, Outbox, Outgoing, Role,
-    Sender,
+    Inbox, Incoming, KeepAlive, KeepAliveOptions, MaskingKeys, Outbox, Outgoing, Role, Sender,
 };
 
 use super::ahead::Ahead;
-use super::control::{Control, End};
+use super::builder::ClientBuilder;
+use super::control::{End, Pending};
+use super::custody::Custody;
 use super::error::ClientError;
+use super::link::Link;
 use super::socket::{KernelTimeout, Socket, Until, Ways};
 use super::turn::Turn;
 
 #[derive(Debug)]
 pub(super) struct Driver {
-    pub(super) socket: Socket,
-    pub(super) control: Control,
+    /// The connection as it is at present, for those who have no turn.
+    current: Mutex<Arc<Link>>,
+    pub(super) pending: Arc<Pending>,
     pub(super) incoming: Turn<Reader>,
     pub(super) outgoing: Turn<Writer>,
     pub(super) timing: Timing,
-    /// The moment from which the engine's times count.
-    pub(super) epoch: Instant,
+    pub(super) custody: Custody,
 }
 
 /// How long things may take; `None` is for ever.
@@ -38,12 +42,15 @@ pub(super) struct Timing {
     pub(super) read: Option<Duration>,
     pub(super) write: Option<Duration>,
     pub(super) close: Option<Duration>,
+    /// Since the last call, before the background drives.
+    pub(super) custody: Option<Duration>,
     pub(super) keep_alive: KeepAliveOptions,
 }
 
 /// What belongs to whoever receives.
 #[derive(Debug)]
 pub(super) struct Reader {
+    pub(super) link: Arc<Link>,
     pub(super) incoming: Incoming,
     pub(super) inbox: Inbox,
     pub(super) ahead: Ahead,
@@ -51,6 +58,8 @@ pub(super) struct Reader {
     /// The time of the last receive: one reading of the clock for a batch of messages.
     pub(super) now: Duration,
     pub(super) kernel: KernelTimeout,
+    /// Bytes sent when the latest Ping of ours was owed.
+    pub(super) sent_at_ping: u64,
     /// The connection has ended and the socket is shut down.
     pub(super) finished: bool,
 }
@@ -58,6 +67,7 @@ pub(super) struct Reader {
 /// What belongs to whoever sends.
 #[derive(Debug)]
 pub(super) struct Writer {
+    pub(super) link: Arc<Link>,
     pub(super) outgoing: Outgoing,
     pub(super) outbox: Outbox,
     /// Payload of a plain message to take in before it is sent.
@@ -89,6 +99,13 @@ pub(super) struct Opened {
     pub(super) agreement: Option<Agreement>,
 }
 
+/// The same with what the server said and how it was reached.
+pub(super) struct Fresh {
+    pub(super) opened: Opened,
+    pub(super) response: Response,
+    pub(super) is_secure: bool,
+}
+
 /// How long the server may take to end the connection after Closes were exchanged: "the client
 /// SHOULD wait for the server to close the connection but MAY close the connection at any time"
 /// (RFC 6455 §7.1.1).
@@ -108,19 +125,26 @@ const REPLIES: usize = 4096;
 const PART: usize = 128 * 1024;
 
 impl Driver {
-    pub(super) fn new(opened: Opened, config: &Config, timing: Timing, read_ahead: usize) -> Self {
+    pub(super) fn new(fresh: Fresh, plan: &ClientBuilder) -> Self {
+        let Fresh { opened, response, is_secure } = fresh;
         let Opened { socket, inbox, outbox, keys, agreement } = opened;
+        let (config, timing) = (&plan.config, plan.timing.clone());
+        let pending = Arc::<Pending>::default();
+        let link = Arc::new(Link::new(socket, response, is_secure, Arc::clone(&pending)));
         let frame = config.outgoing_frame_size.max(1);
         let reader = Reader {
+            link: Arc::clone(&link),
             incoming: Incoming::new(Role::Client, config, agreement),
             inbox,
-            ahead: Ahead::new(read_ahead),
+            ahead: Ahead::new(plan.read_ahead),
             keep_alive: KeepAlive::new(timing.keep_alive, Duration::ZERO),
             now: Duration::ZERO,
             kernel: KernelTimeout::default(),
+            sent_at_ping: 0,
             finished: false,
         };
         let writer = Writer {
+            link: Arc::clone(&link),
             outgoing: Outgoing::new(Sender::Client(keys), config, agreement),
             outbox,
             // Whole frames, so that a message is cut where it would be anyway.
@@ -129,25 +153,31 @@ impl Driver {
             broken: None,
         };
         Self {
-            socket,
-            control: Control::new(),
+            current: Mutex::new(link),
+            pending,
             incoming: Turn::new(reader),
             outgoing: Turn::new(writer),
             timing,
-            epoch: Instant::now(),
+            custody: Custody::new(),
         }
+    }
+
+    /// The connection as it is at present.
+    pub(super) fn link(&self) -> Arc<Link> {
+        // Nothing but this and an assignment is done under it.
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Sends what is owed without waiting for anything.
     pub(super) fn flush(&self) -> Flushed {
         let mut flushed = Flushed::Clean;
         // Whoever came meanwhile found the turn taken and relies on us.
-        while self.control.is_pending_after() && flushed != Flushed::Blocked {
+        while self.pending.is_set_after() && flushed != Flushed::Blocked {
             let Some(mut turn) = self.outgoing.try_acquire() else {
                 return Flushed::Busy;
             };
             let writer = &mut *turn;
-            self.control.take_owed(&mut writer.outgoing, &mut writer.outbox);
+            writer.take_owed();
             flushed = self.transmit_now(writer);
         }
         flushed
@@ -155,22 +185,22 @@ impl Driver {
 
     /// Several Pings in one batch have a Pong each, which leave together, as long as the server
     /// takes them; of one that does not, only the latest is answered (RFC 6455 §5.5.3).
-    pub(super) fn stack_owed(&self) {
+    pub(super) fn stack_owed(&self, link: &Link) {
         if let Some(mut turn) = self.outgoing.try_acquire()
             && turn.outbox.len() < REPLIES
         {
             let writer = &mut *turn;
-            self.control.take_owed(&mut writer.outgoing, &mut writer.outbox);
-            self.control.set_pending();
+            writer.take_owed();
+            link.control.set_pending();
         }
     }
 
     fn transmit_now(&self, writer: &mut Writer) -> Flushed {
         while let Some(bytes) = writer.outbox.poll_transmit() {
-            match self.socket.try_send(bytes) {
-                Ok(n) => writer.outbox.transmitted(n),
+            match writer.link.socket.try_send(bytes) {
+                Ok(n) => writer.transmitted(n),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.control.set_pending();
+                    writer.link.control.set_pending();
                     return Flushed::Blocked;
                 }
                 // The reader finds out for itself, after what is still there to be read.
@@ -187,25 +217,30 @@ impl Driver {
     pub(super) fn break_off(&self, writer: &mut Writer, error: &io::Error) {
         writer.broken = Some((error.kind(), error.raw_os_error()));
         writer.outbox = Outbox::new();
-        self.control.set_closing();
+        writer.link.control.set_closing();
     }
 
     /// After the connection has ended: waits for the server to end it too, for a while, then
     /// shuts the socket down. Says how it ended.
     pub(super) fn finish(&self, reader: &mut Reader, until: Option<Instant>) -> ClientError {
-        let Some((end, at)) = self.control.how_it_ended() else {
+        let Some((end, at)) = reader.link.control.how_it_ended() else {
             return ClientError::dropped();
         };
         if !reader.finished {
-            reader.finished = true;
             if end.is_said() {
                 let deadline = at + LINGER;
                 self.linger(reader, until.map_or(deadline, |until| until.min(deadline)));
             }
-            self.socket.shutdown();
-            reader.inbox.release();
+            Self::shut(reader);
         }
         end.into_error()
+    }
+
+    /// Nothing further is received, and nothing can be sent.
+    pub(super) fn shut(reader: &mut Reader) {
+        reader.finished = true;
+        reader.link.socket.shutdown();
+        reader.inbox.release();
     }
 
     /// Sends what is left to say and discards what still comes, until the server has ended the
@@ -214,7 +249,7 @@ impl Driver {
     fn linger(&self, reader: &mut Reader, deadline: Instant) {
         loop {
             let flushed = self.flush();
-            match self.socket.try_receive(reader.inbox.space(1)) {
+            match reader.link.socket.try_receive(reader.inbox.space(1)) {
                 Ok(0) => return,
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -222,7 +257,7 @@ impl Driver {
                     let slice = Instant::now() + SLICE;
                     let until =
                         if flushed == Flushed::Busy { deadline.min(slice) } else { deadline };
-                    if self.socket.wait(ways, Some(until)).is_err() {
+                    if reader.link.socket.wait(ways, Some(until)).is_err() {
                         return;
                     }
                 }
@@ -235,21 +270,39 @@ impl Driver {
     }
 
     /// Gives the connection up, for a reason that is not the server's.
-    pub(super) fn give_up(&self, end: End) {
-        self.control.end(end);
-        self.socket.shutdown();
+    pub(super) fn give_up(link: &Link, end: End) {
+        link.control.end(end);
+        link.socket.shutdown();
     }
 
     /// Until when to wait for bytes.
     pub(super) fn until(&self, reader: &Reader, hard: Option<Instant>) -> Until {
         // After our Close no Ping can be sent, and that deadline governs.
-        let watch = reader.keep_alive.poll_timeout().filter(|_| !self.control.is_closed_by_us());
+        let watch =
+            reader.keep_alive.poll_timeout().filter(|_| !reader.link.control.is_closed_by_us());
         let alive = watch.map(|wake| wake.at);
         let timer = [alive, reader.incoming.poll_timeout()].into_iter().flatten().min();
-        let soft = timer.and_then(|at| self.epoch.checked_add(at));
+        let soft = timer.and_then(|at| reader.link.epoch.checked_add(at));
         let usual = [self.timing.read, self.timing.keep_alive.interval];
         let usual = usual.into_iter().flatten().min().filter(|usual| !usual.is_zero());
         Until { hard, soft, usual }
+    }
+}
+
+impl Writer {
+    /// Moves what is owed into the outbox, which ends at a frame's end.
+    pub(super) fn take_owed(&mut self) {
+        let owed = self.link.control.take_owed(&mut self.outgoing, &mut self.outbox);
+        let sent = &self.link.counts.sent;
+        sent.pings.add(owed.ping.into());
+        sent.pongs.add(owed.pong.into());
+    }
+
+    /// The system has taken so much of the outbox.
+    #[inline]
+    pub(super) fn transmitted(&mut self, n: usize) {
+        self.link.counts.sent.bytes.add(n);
+        self.outbox.transmitted(n);
     }
 }
 

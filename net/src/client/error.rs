@@ -111,8 +111,8 @@ pub enum Deadline {
     Read,
     /// `write_timeout`, before anything of the message was taken.
     Write,
-    /// `write_timeout`, when a part of the message was sent. The rest is kept and goes first with
-    /// whatever is called next: sending the message again would send it twice.
+    /// `write_timeout`, when a part of the message was sent. The rest is kept and goes as soon as
+    /// there is room: sending the message again would send it twice.
     WriteUnfinished,
     /// The timeout of a close. The connection was given up.
     Close,

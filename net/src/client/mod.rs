@@ -1,21 +1,27 @@
-//! The blocking client: the thread that calls does the work, so that no message changes threads.
+//! The blocking client: the thread that calls does the work, so that no message changes threads;
+//! while none does, a thread of the process sees to what cannot wait.
 
 mod ahead;
+mod background;
 mod builder;
 mod closing;
 mod connect;
 mod control;
+mod custody;
 mod driver;
 mod error;
+mod link;
 mod receive;
+mod serve;
 mod socket;
+mod stats;
 mod transmit;
 mod turn;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use wirewright_core::handshake::Response;
@@ -25,14 +31,21 @@ pub use builder::ClientBuilder;
 use control::End;
 use driver::Driver;
 pub use error::{ClientError, Deadline};
+pub use stats::ClientStats;
+use transmit::ControlFrame;
 
 /// A connection to a WebSocket server.
 ///
 /// All methods take `&self`: one thread may block in a read while others write, ping and close;
-/// share it in an [`Arc`](std::sync::Arc). The thread that is inside a call drives the
-/// connection: it answers the server's Pings and Close, sends keep-alive Pings, and a write that
-/// waits for room goes on receiving, up to
-/// [`max_read_ahead`](ClientBuilder::max_read_ahead). Several threads that read take turns.
+/// share it in an [`Arc`](std::sync::Arc). Several threads that read take turns.
+///
+/// Somebody always *drives* the connection: answers the server's Pings and Close, sends
+/// keep-alive Pings, notices that the server is gone. The thread that is inside a read does, so
+/// that its messages come without a hop between threads; a write that waits for room does as well,
+/// and goes on receiving. When for some 50 ms no thread has read, a thread that all clients of
+/// the process share takes over, and receives ahead, up to
+/// [`max_read_ahead`](ClientBuilder::max_read_ahead); the next read takes the connection back.
+/// [`custody`](ClientBuilder::custody) switches that off.
 ///
 /// ```no_run
 /// use wirewright::Client;
@@ -46,13 +59,8 @@ pub use error::{ClientError, Deadline};
 ///
 /// A client that is dropped open tells the server so (1001) and does not wait.
 pub struct Client {
-    driver: Driver,
-    response: Response,
-    is_secure: bool,
-    id: u64,
+    driver: Arc<Driver>,
 }
-
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Client {
     /// Connects to `ws://host[:port]/path?query` with the defaults of [`ClientBuilder`].
@@ -68,9 +76,10 @@ impl Client {
         ClientBuilder::parse(url)
     }
 
-    fn new(driver: Driver, response: Response, is_secure: bool) -> Self {
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self { driver, response, is_secure, id }
+    fn new(driver: Driver) -> Self {
+        let driver = Arc::new(driver);
+        background::adopt(&driver);
+        Self { driver }
     }
 
     /// Waits for the next message, and gives it away.
@@ -167,7 +176,7 @@ impl Client {
     /// [`Misuse::ControlTooLong`](wirewright_core::Misuse::ControlTooLong), else as
     /// [`write_message`](Self::write_message).
     pub fn ping(&self, payload: &[u8]) -> Result<(), ClientError> {
-        self.driver.write_control(|outgoing, outbox| outgoing.send_ping(payload, outbox))
+        self.driver.write_control(ControlFrame::Ping(payload))
     }
 
     /// Sends a Pong that nobody asked for (RFC 6455 §5.5.3); the server's Pings are answered
@@ -176,7 +185,7 @@ impl Client {
     /// # Errors
     /// As [`ping`](Self::ping).
     pub fn pong(&self, payload: &[u8]) -> Result<(), ClientError> {
-        self.driver.write_control(|outgoing, outbox| outgoing.send_pong(payload, outbox))
+        self.driver.write_control(ControlFrame::Pong(payload))
     }
 
     /// Closes with code 1000, and waits for the server as long as
@@ -209,38 +218,38 @@ impl Client {
     /// Ends the connection at once and without a Close. Every thread inside a call returns with
     /// [`ClientError::Aborted`].
     pub fn abort(&self) {
-        self.driver.give_up(End::Aborted);
+        Driver::give_up(&self.driver.link(), End::Aborted);
     }
 
     /// Whether messages can be sent, as far as is known: no Close was sent or received, and
     /// nothing has failed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.driver.control.is_open()
+        self.driver.link().control.is_open()
     }
 
     /// The sub-protocol that the server chose of those offered.
     #[must_use]
-    pub fn sub_protocol(&self) -> Option<&str> {
-        self.response.sub_protocol()
+    pub fn sub_protocol(&self) -> Option<String> {
+        self.driver.link().response.sub_protocol().map(Into::into)
     }
 
     /// The server's answer to the handshake.
     #[must_use]
-    pub const fn response(&self) -> &Response {
-        &self.response
+    pub fn response(&self) -> Arc<Response> {
+        Arc::clone(&self.driver.link().response)
     }
 
     /// Whether the connection is encrypted.
     #[must_use]
-    pub const fn is_secure(&self) -> bool {
-        self.is_secure
+    pub fn is_secure(&self) -> bool {
+        self.driver.link().is_secure
     }
 
     /// A number that no other connection of a client in this process has.
     #[must_use]
-    pub const fn id(&self) -> u64 {
-        self.id
+    pub fn id(&self) -> u64 {
+        self.driver.link().id
     }
 
     /// This end's address.
@@ -248,7 +257,7 @@ impl Client {
     /// # Errors
     /// When the system no longer knows it.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.driver.socket.local_addr()
+        self.driver.link().socket.local_addr()
     }
 
     /// The server's address.
@@ -256,20 +265,21 @@ impl Client {
     /// # Errors
     /// When the system no longer knows it.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.driver.socket.peer_addr()
+        self.driver.link().socket.peer_addr()
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.driver.leave();
+        self.driver.go_away();
+        background::forget(&self.driver);
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("id", &self.id)
+            .field("id", &self.id())
             .field("is_open", &self.is_open())
             .field("peer_addr", &self.peer_addr().ok())
             .finish_non_exhaustive()

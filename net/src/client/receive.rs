@@ -8,6 +8,7 @@ use wirewright_core::{Event, KeepAlive, KeepAliveAction, Message, MessageKind, R
 use super::control::End;
 use super::driver::{Driver, Flushed, Reader, deadline, is_past};
 use super::error::{ClientError, Deadline};
+use super::link::Link;
 use super::socket::Ways;
 
 /// Where a step of reading ahead got to.
@@ -21,6 +22,15 @@ pub(super) enum Ahead {
     Full,
     /// Nothing further will come.
     Ended,
+}
+
+/// What came of taking in what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TakenIn {
+    /// Something, or the end.
+    Something,
+    /// Nothing: whoever wants more has to wait.
+    Nothing,
 }
 
 /// Why no bytes were taken in.
@@ -46,11 +56,26 @@ impl Driver {
         let deadline = deadline(self.timing.read);
         let late = ClientError::TimedOut(Deadline::Read);
         let mut turn = self.incoming.acquire(deadline).ok_or(late)?;
-        let reader = &mut *turn;
+        self.enter(&turn);
+        let result = self.read_next(&mut turn, deadline, wanted, take);
+        drop(turn);
+        self.leave();
+        result
+    }
+
+    #[inline]
+    fn read_next<T>(
+        &self,
+        reader: &mut Reader,
+        deadline: Option<Instant>,
+        wanted: Option<MessageKind>,
+        take: impl FnOnce(Message<'_>) -> T,
+    ) -> Result<T, ClientError> {
         if let Some(message) = reader.ahead.front() {
             is_wanted(message, wanted)?;
         }
         if let Some(message) = reader.ahead.pop() {
+            reader.count_ahead();
             return Ok(take(message.message()));
         }
         let mut waited = false;
@@ -58,33 +83,35 @@ impl Driver {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
                     // The caller may take long before it comes back.
-                    if self.control.is_pending() {
+                    if reader.link.control.is_pending() {
                         self.flush();
                     }
+                    reader.link.counts.received.messages.add(1);
                     if let Err(error) = is_wanted(message, wanted) {
                         reader.ahead.put_back(message);
+                        reader.count_ahead();
                         return Err(error);
                     }
                     return Ok(take(message));
                 }
                 // A server that sends all the time, and never a message, does not move it either.
                 Ok(Event::NeedMore { .. }) if waited && is_past(deadline) => {
-                    return Err(self.late());
+                    return Err(self.late(&reader.link));
                 }
                 Ok(Event::NeedMore { hint }) => match self.more(reader, hint, deadline) {
                     Ok(()) => waited = true,
-                    Err(NoMore::Late) => return Err(self.late()),
+                    Err(NoMore::Late) => return Err(self.late(&reader.link)),
                     Err(NoMore::Ended) => return Err(self.finish(reader, None)),
                 },
-                other => self.note(&mut reader.keep_alive, other),
+                other => self.note(&reader.link, &mut reader.keep_alive, other),
             }
         }
     }
 
     /// A read gives up. What is owed leaves first, a Ping above all: its time runs already, and
     /// the caller may take long before it comes back.
-    fn late(&self) -> ClientError {
-        if self.control.is_pending() {
+    fn late(&self, link: &Link) -> ClientError {
+        if link.control.is_pending() {
             self.flush();
         }
         ClientError::TimedOut(Deadline::Read)
@@ -101,26 +128,27 @@ impl Driver {
             reader.inbox.settle();
         }
         loop {
-            if self.control.has_ended() {
+            if reader.link.control.has_ended() {
                 return Err(NoMore::Ended);
             }
-            let blocked = self.control.is_pending() && self.flush() == Flushed::Blocked;
+            let pending = reader.link.control.is_pending();
+            let blocked = pending && self.flush() == Flushed::Blocked;
             let until = self.until(reader, deadline);
             let more = reader.inbox.has_more_at_hand();
             let space = reader.inbox.space(hint.max(ROOM));
             let room = space.len();
             let result = if more {
-                self.socket.try_receive(space)
+                reader.link.socket.try_receive(space)
             } else if blocked {
                 let ways = Ways { read: true, write: true };
-                let ready = self.socket.wait(ways, until.earliest());
-                ready.and_then(|_| self.socket.try_receive(space))
+                let ready = reader.link.socket.wait(ways, until.earliest());
+                ready.and_then(|_| reader.link.socket.try_receive(space))
             } else {
-                self.socket.receive(&mut reader.kernel, space, until)
+                reader.link.socket.receive(&mut reader.kernel, space, until)
             };
             match result {
                 Ok(n) if n > 0 => {
-                    self.received(reader, n, room);
+                    reader.received(n, room);
                     return Ok(());
                 }
                 Err(error) if more && error.kind() == io::ErrorKind::WouldBlock => {
@@ -129,12 +157,12 @@ impl Driver {
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.look_at_timers(reader);
+                    reader.look_at_timers();
                     if is_past(deadline) {
                         return Err(NoMore::Late);
                     }
                 }
-                other => self.lost(other),
+                other => reader.link.lost(other),
             }
         }
     }
@@ -146,24 +174,14 @@ impl Driver {
         let reader = &mut *turn;
         loop {
             let hint = self.parse(reader, true);
-            if self.control.has_ended() {
+            if reader.link.control.has_ended() {
                 return Ahead::Ended;
             }
             if reader.ahead.is_full(reader.inbox.unread().len()) {
                 return Ahead::Full;
             }
-            let more = reader.inbox.has_more_at_hand();
-            let space = reader.inbox.space(hint.max(ROOM));
-            let room = space.len();
-            match self.socket.try_receive(space) {
-                Ok(n) if n > 0 => self.received(reader, n, room),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !more {
-                        return Ahead::More;
-                    }
-                    reader.inbox.received(0);
-                }
-                other => self.lost(other),
+            if reader.take_in(hint) == TakenIn::Nothing {
+                return Ahead::More;
             }
         }
     }
@@ -183,71 +201,122 @@ impl Driver {
         loop {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
+                    reader.link.counts.received.messages.add(1);
                     if kept || !reader.ahead.is_full(0) {
                         reader.ahead.push(message);
+                        reader.count_ahead();
                     }
                 }
                 Ok(Event::NeedMore { hint }) => return hint,
-                other => self.note(&mut reader.keep_alive, other),
+                other => self.note(&reader.link, &mut reader.keep_alive, other),
             }
         }
     }
 
-    /// Takes in the `n` bytes that came where there was `room`.
-    fn received(&self, reader: &mut Reader, n: usize, room: usize) {
-        if n < room {
-            reader.inbox.received(n);
-        } else {
-            reader.inbox.received_partly(n);
+    /// Everything that can be received beside messages.
+    #[cold]
+    fn note(
+        &self,
+        link: &Link,
+        keep_alive: &mut KeepAlive,
+        event: Result<Event<'_>, ReceiveError>,
+    ) {
+        match event {
+            Ok(Event::Ping(payload)) => {
+                link.counts.received.pings.add(1);
+                if link.control.owes_pong() {
+                    self.stack_owed(link);
+                }
+                link.control.owe_pong(payload);
+            }
+            Ok(Event::Pong(payload)) => {
+                link.counts.received.pongs.add(1);
+                if let Some(trip) = keep_alive.pong(link.epoch.elapsed(), payload) {
+                    let nanos = u64::try_from(trip.as_nanos()).unwrap_or(u64::MAX);
+                    link.counts.received.round_trip.set(nanos.max(1));
+                }
+            }
+            Ok(Event::Closed(close)) => link.control.closed(close),
+            // The caller deals with these two, and fragments come only where they are asked for.
+            Ok(Event::Message(_) | Event::NeedMore { .. } | Event::Fragment(_)) => {}
+            Err(error) => link.control.failed(error),
         }
-        reader.now = self.epoch.elapsed();
-        reader.keep_alive.activity(reader.now);
+    }
+}
+
+impl Reader {
+    /// Receives what is there, of which `hint` bytes are wanted, without waiting.
+    pub(super) fn take_in(&mut self, hint: usize) -> TakenIn {
+        let more = self.inbox.has_more_at_hand();
+        let space = self.inbox.space(hint.max(ROOM));
+        let room = space.len();
+        match self.link.socket.try_receive(space) {
+            Ok(n) if n > 0 => self.received(n, room),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if !more {
+                    return TakenIn::Nothing;
+                }
+                // What was left to be judged with what comes next is judged before waiting.
+                self.inbox.received(0);
+            }
+            other => self.link.lost(other),
+        }
+        TakenIn::Something
     }
 
+    /// A wait was in vain: is anything overdue?
+    #[cold]
+    pub(super) fn look_at_timers(&mut self) {
+        let (now, control) = (self.link.epoch.elapsed(), &self.link.control);
+        if let Err(limit) = self.incoming.handle_timeout(now) {
+            control.failed(limit.into());
+            return;
+        }
+        if control.is_closed_by_us() {
+            return;
+        }
+        match self.keep_alive.handle_timeout(now) {
+            KeepAliveAction::None => {}
+            KeepAliveAction::Ping(payload) => {
+                self.sent_at_ping = self.link.counts.sent.bytes.value();
+                control.owe_ping(payload);
+            }
+            // The Ping waits behind a message that the peer takes slowly, which proves it alive.
+            KeepAliveAction::Dead
+                if control.is_stuck()
+                    && self.link.counts.sent.bytes.value() != self.sent_at_ping =>
+            {
+                self.keep_alive.activity(now);
+            }
+            KeepAliveAction::Dead => control.end(End::Silent),
+        }
+    }
+
+    /// Says how many messages wait to be read.
+    fn count_ahead(&self) {
+        self.link.counts.received.ahead.set(self.ahead.len() as u64);
+    }
+
+    /// Takes in the `n` bytes that came where there was `room`.
+    fn received(&mut self, n: usize, room: usize) {
+        self.link.counts.received.bytes.add(n);
+        if n < room {
+            self.inbox.received(n);
+        } else {
+            self.inbox.received_partly(n);
+        }
+        self.now = self.link.epoch.elapsed();
+        self.keep_alive.activity(self.now);
+    }
+}
+
+impl Link {
     /// The stream has ended or failed.
     fn lost(&self, result: io::Result<usize>) {
         self.control.end(match result {
             Ok(_) => End::Dropped,
             Err(error) => End::network(&error),
         });
-    }
-
-    /// Everything that can be received beside messages.
-    #[cold]
-    fn note(&self, keep_alive: &mut KeepAlive, event: Result<Event<'_>, ReceiveError>) {
-        match event {
-            Ok(Event::Ping(payload)) => {
-                if self.control.owes_pong() {
-                    self.stack_owed();
-                }
-                self.control.owe_pong(payload);
-            }
-            Ok(Event::Pong(payload)) => {
-                keep_alive.pong(self.epoch.elapsed(), payload);
-            }
-            Ok(Event::Closed(close)) => self.control.closed(close),
-            // The caller deals with these two, and fragments come only where they are asked for.
-            Ok(Event::Message(_) | Event::NeedMore { .. } | Event::Fragment(_)) => {}
-            Err(error) => self.control.failed(error),
-        }
-    }
-
-    /// A wait was in vain: is anything overdue?
-    #[cold]
-    fn look_at_timers(&self, reader: &mut Reader) {
-        let now = self.epoch.elapsed();
-        if let Err(limit) = reader.incoming.handle_timeout(now) {
-            self.control.failed(limit.into());
-            return;
-        }
-        if self.control.is_closed_by_us() {
-            return;
-        }
-        match reader.keep_alive.handle_timeout(now) {
-            KeepAliveAction::None => {}
-            KeepAliveAction::Ping(payload) => self.control.owe_ping(payload),
-            KeepAliveAction::Dead => self.control.end(End::Silent),
-        }
     }
 }
 

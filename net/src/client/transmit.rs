@@ -2,21 +2,31 @@
 //! deaf while waiting for room.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
-use wirewright_core::{Message, Misuse, Outbox, Outgoing};
+use wirewright_core::{Message, Misuse};
 
 use super::control::End;
 use super::driver::{Driver, LINGER, LONG_SLICE, SLICE, Writer, deadline, is_past};
 use super::error::{ClientError, Deadline};
+use super::link::Link;
 use super::receive::Ahead;
 use super::socket::Ways;
+
+/// What a caller may send beside messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ControlFrame<'a> {
+    Ping(&'a [u8]),
+    Pong(&'a [u8]),
+}
 
 impl Driver {
     /// Sends a message; it is in the kernel's hands when this returns.
     #[inline]
     pub(super) fn write(&self, message: Message<'_>) -> Result<(), ClientError> {
         self.with_turn(deadline(self.timing.write), |writer, deadline| {
+            writer.link.counts.sent.messages.add(1);
             if writer.compresses || message.len() <= writer.part {
                 writer.outgoing.send(message, &mut writer.outbox)?;
                 self.transmit(writer, deadline).map_err(unfinished)
@@ -27,12 +37,19 @@ impl Driver {
     }
 
     /// Sends a control frame.
-    pub(super) fn write_control(
-        &self,
-        send: impl FnOnce(&mut Outgoing, &mut Outbox) -> Result<(), Misuse>,
-    ) -> Result<(), ClientError> {
+    pub(super) fn write_control(&self, frame: ControlFrame<'_>) -> Result<(), ClientError> {
         self.with_turn(deadline(self.timing.write), |writer, deadline| {
-            send(&mut writer.outgoing, &mut writer.outbox)?;
+            let sent = &writer.link.counts.sent;
+            match frame {
+                ControlFrame::Ping(payload) => {
+                    writer.outgoing.send_ping(payload, &mut writer.outbox)?;
+                    sent.pings.add(1);
+                }
+                ControlFrame::Pong(payload) => {
+                    writer.outgoing.send_pong(payload, &mut writer.outbox)?;
+                    sent.pongs.add(1);
+                }
+            }
             self.transmit(writer, deadline).map_err(unfinished)
         })
     }
@@ -49,22 +66,26 @@ impl Driver {
         let mut turn = self.outgoing.acquire(deadline).ok_or(late)?;
         let result = self.prepare(&mut turn, deadline).and_then(|()| send(&mut turn, deadline));
         if result.is_err() && !turn.outbox.is_empty() {
-            self.control.set_pending();
+            turn.link.control.set_pending();
         }
+        let result = result.map_err(|error| (error, Arc::clone(&turn.link)));
         drop(turn);
-        if self.control.is_pending_after() {
+        if self.pending.is_set_after() {
             self.look_again(deadline);
+            if self.pending.is_set_after() {
+                self.leave_rest();
+            }
         }
-        result.map_err(|error| self.explain(error))
+        result.map_err(|(error, link)| self.explain(error, &link))
     }
 
     #[inline]
     fn prepare(&self, writer: &mut Writer, deadline: Option<Instant>) -> Result<(), ClientError> {
-        if self.control.is_pending() {
+        if writer.link.control.is_pending() {
             // It goes before the message, in the same call.
-            self.control.take_owed(&mut writer.outgoing, &mut writer.outbox);
+            writer.take_owed();
         }
-        if let Some((end, _)) = self.control.how_it_ended()
+        if let Some((end, _)) = writer.link.control.how_it_ended()
             && !end.is_said()
         {
             return Err(end.into_error());
@@ -102,8 +123,8 @@ impl Driver {
                     return Err(unfinished(error));
                 }
             }
-            if self.control.is_pending() {
-                self.control.take_owed(&mut writer.outgoing, &mut writer.outbox);
+            if writer.link.control.is_pending() {
+                writer.take_owed();
             }
             rest = later;
         }
@@ -117,12 +138,15 @@ impl Driver {
         deadline: Option<Instant>,
     ) -> Result<(), ClientError> {
         while let Some(bytes) = writer.outbox.poll_transmit() {
-            match self.socket.try_send(bytes) {
-                Ok(n) => writer.outbox.transmitted(n),
+            match writer.link.socket.try_send(bytes) {
+                Ok(n) => writer.transmitted(n),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if let Err(error) = self.wait_for_room(deadline) {
+                    writer.link.control.set_stuck(true);
+                    let room = self.wait_for_room(&writer.link, deadline);
+                    writer.link.control.set_stuck(false);
+                    if let Err(error) = room {
                         // Whoever comes next goes on with it.
-                        self.control.set_pending();
+                        writer.link.control.set_pending();
                         return Err(error);
                     }
                 }
@@ -139,13 +163,13 @@ impl Driver {
     /// The socket is full. The peer may not read before its own messages are taken, so that, if
     /// nobody else does, we receive in the meantime.
     #[cold]
-    fn wait_for_room(&self, deadline: Option<Instant>) -> Result<(), ClientError> {
+    fn wait_for_room(&self, link: &Link, deadline: Option<Instant>) -> Result<(), ClientError> {
         let mut ahead = Ahead::More;
         // What came with the handshake's answer, or behind the last message read.
         self.parse_held();
         loop {
             let mut until = deadline;
-            if let Some((end, at)) = self.control.how_it_ended() {
+            if let Some((end, at)) = link.control.how_it_ended() {
                 // The peer may still read the rest of the frame, and the Close behind it.
                 if !end.is_said() || Instant::now() >= at + LINGER {
                     return Err(end.into_error());
@@ -158,7 +182,7 @@ impl Driver {
                 Ahead::Full => until = earlier(until, Instant::now() + LONG_SLICE),
                 Ahead::More | Ahead::Ended => {}
             }
-            let ready = self.socket.wait(Ways { read, write: true }, until);
+            let ready = link.socket.wait(Ways { read, write: true }, until);
             let ready = ready.map_err(ClientError::network)?;
             if ready.read {
                 ahead = self.read_ahead();
@@ -177,10 +201,10 @@ impl Driver {
     /// Somebody owed something while we had the turn, and relies on us to send it.
     #[cold]
     fn look_again(&self, deadline: Option<Instant>) {
-        while self.control.is_pending_after() {
+        while self.pending.is_set_after() {
             let Some(mut turn) = self.outgoing.try_acquire() else { return };
             let writer = &mut *turn;
-            self.control.take_owed(&mut writer.outgoing, &mut writer.outbox);
+            writer.take_owed();
             if self.transmit(writer, deadline).is_err() {
                 return;
             }
@@ -189,9 +213,9 @@ impl Driver {
 
     /// If the connection has ended, that is why nothing could be sent; it may take a look at what
     /// the peer said last.
-    fn explain(&self, error: ClientError) -> ClientError {
+    fn explain(&self, error: ClientError, link: &Link) -> ClientError {
         let over = match &error {
-            ClientError::Misuse(Misuse::CloseSent) if self.control.is_closed_by_us() => {
+            ClientError::Misuse(Misuse::CloseSent) if link.control.is_closed_by_us() => {
                 return error;
             }
             ClientError::Misuse(Misuse::CloseSent) => false,
@@ -201,9 +225,11 @@ impl Driver {
         if over {
             self.read_ahead();
         }
-        match self.control.how_it_ended() {
+        match link.control.how_it_ended() {
             Some((end, _)) => {
-                if let Some(mut turn) = self.incoming.try_acquire() {
+                if let Some(mut turn) = self.incoming.try_acquire()
+                    && turn.link.id == link.id
+                {
                     self.finish(&mut turn, None);
                 }
                 end.into_error()

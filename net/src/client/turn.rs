@@ -60,6 +60,11 @@ impl<T> Turn<T> {
         Some(Taken { value, _wake: Wake(self) })
     }
 
+    /// Whether somebody stands in line, as far as is known.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
     #[cold]
     fn stand_in_line(&self, deadline: Option<Instant>) -> Option<Taken<'_, T>> {
         let mut line = self.lock_line();

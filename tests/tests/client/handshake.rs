@@ -269,7 +269,7 @@ fn options_reach_the_request_and_the_answer_the_client() {
     let builder = builder.header("X-Trace", "7").unwrap().header("Authorization", "no").unwrap();
     let builder = builder.origin("https://example.com").unwrap().host("inside:81").unwrap();
     let client = builder.credentials(Token).connect().unwrap();
-    assert_eq!(client.sub_protocol(), Some("v1"));
+    assert_eq!(client.sub_protocol().as_deref(), Some("v1"));
     assert_eq!(client.response().status(), 101);
     assert_eq!(client.response().head().header_str("x-node"), Some("3"));
     assert!(client.is_open() && !client.is_secure());

@@ -1,0 +1,89 @@
+//! What is done for a client in the background's custody. Nothing here waits.
+
+use std::time::Instant;
+
+use super::driver::{Driver, Flushed, LINGER, Reader};
+use super::receive::TakenIn;
+
+/// When the background is to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Served {
+    /// When something happens, or at this time.
+    Until(Option<Instant>),
+    /// Soon, as there is more than others should wait for.
+    Again,
+    /// Never: the connection has ended.
+    Over,
+}
+
+/// Receives for one client before another has its turn.
+const BATCHES: usize = 16;
+
+impl Driver {
+    /// Receives what has come, up to the limit of what is read ahead, answers what is to be
+    /// answered, and looks at the time.
+    pub(super) fn serve(&self, reader: &mut Reader) -> Served {
+        for _ in 0..BATCHES {
+            let hint = self.parse(reader, true);
+            self.flush_pending(reader);
+            if reader.link.control.has_ended() {
+                return self.serve_end(reader);
+            }
+            if reader.ahead.is_full(reader.inbox.unread().len()) {
+                // The server is held up, so that its silence proves nothing.
+                return Served::Until(None);
+            }
+            if self.incoming.is_wanted() {
+                return Served::Again;
+            }
+            if reader.take_in(hint) == TakenIn::Nothing {
+                return self.serve_timers(reader);
+            }
+        }
+        Served::Again
+    }
+
+    fn serve_timers(&self, reader: &mut Reader) -> Served {
+        if reader.inbox.is_empty() {
+            reader.inbox.settle();
+        }
+        reader.look_at_timers();
+        self.flush_pending(reader);
+        if reader.link.control.has_ended() {
+            return self.serve_end(reader);
+        }
+        Served::Until(self.until(reader, None).earliest())
+    }
+
+    fn flush_pending(&self, reader: &Reader) -> Flushed {
+        if reader.link.control.is_pending() { self.flush() } else { Flushed::Clean }
+    }
+
+    /// As [`finish`](Self::finish), step by step.
+    fn serve_end(&self, reader: &mut Reader) -> Served {
+        if !reader.finished
+            && let Some((end, at)) = reader.link.control.how_it_ended()
+            && end.is_said()
+            && Instant::now() < at + LINGER
+            && self.linger_on(reader)
+        {
+            return Served::Until(Some(at + LINGER));
+        }
+        Self::shut(reader);
+        Served::Over
+    }
+
+    /// Sends what is left to say and discards what came; whether there is still something to
+    /// wait for.
+    fn linger_on(&self, reader: &mut Reader) -> bool {
+        for _ in 0..BATCHES {
+            self.flush_pending(reader);
+            match reader.link.socket.try_receive(reader.inbox.space(1)) {
+                Ok(0) => return false,
+                Ok(_) => {}
+                Err(error) => return error.kind() == std::io::ErrorKind::WouldBlock,
+            }
+        }
+        true
+    }
+}
