@@ -29,7 +29,9 @@ mod listener;
 #[cfg_attr(not(test), expect(dead_code, reason = "what blocks moves there next"))]
 mod workers;
 
-pub use client::{Client, ClientBuilder, ClientError, ClientStats, Deadline};
+pub use client::{
+    Client, ClientBuilder, ClientError, ClientState, ClientStats, Deadline, PongReply,
+};
 pub use error::{ConnectionError, SendError};
 pub use listener::{
     Caller, Listener, ListenerBuilder, Outcome, Reply, Sent, Service, UpgradeService,
@@ -41,7 +43,7 @@ pub use wirewright_core::handshake::{
 };
 pub use wirewright_core::{
     Close, CloseCode, Compression, Config, KeepAliveOptions, Limit, Limits, Message, MessageBuf,
-    MessageKind, Misuse, Uri, Violation,
+    MessageKind, Misuse, Retry, Uri, Violation,
 };
 
 #[cfg(doctest)]

@@ -148,11 +148,22 @@ pub fn start<F>(builder: ListenerBuilder, call: F) -> Listener
 where
     F: Fn(&Caller, &Call<'_>) -> Outcome + Clone + Send + Sync + 'static,
 {
+    start_at("127.0.0.1:0", builder, call)
+}
+
+/// The same at this address.
+///
+/// # Panics
+/// If the address is not free.
+pub fn start_at<F>(addr: &str, builder: ListenerBuilder, call: F) -> Listener
+where
+    F: Fn(&Caller, &Call<'_>) -> Outcome + Clone + Send + Sync + 'static,
+{
     let upgrade = move |_: &wirewright::Request| {
         let call = call.clone();
         Ok(By(move |caller: &Caller, event: Call<'_>| call(caller, &event)))
     };
-    builder.start("127.0.0.1:0", upgrade).unwrap()
+    builder.start(addr, upgrade).unwrap()
 }
 
 /// The engine's options without compression and with other limits.

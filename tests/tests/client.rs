@@ -3,9 +3,11 @@
 mod closing;
 mod custody;
 mod duplex;
+mod handlers;
 mod handshake;
 mod peer;
 mod reading;
+mod recovery;
 mod steady;
 mod violations;
 mod writing;

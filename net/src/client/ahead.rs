@@ -38,6 +38,12 @@ impl Ahead {
         self.queue.push_front(message.into());
     }
 
+    /// Takes all of `other`, behind what is there.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        self.held += std::mem::take(&mut other.held);
+        self.queue.append(&mut other.queue);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }

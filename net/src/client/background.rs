@@ -5,7 +5,7 @@
 //! clients in its custody, or with a thread inside, there is no such time but theirs.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
@@ -15,6 +15,7 @@ use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
 use super::custody::Party;
 use super::driver::{Driver, Flushed, Reader, SLICE};
+use super::events;
 use super::serve::Served;
 use super::socket::Socket;
 use super::turn::Taken;
@@ -38,6 +39,8 @@ pub(super) enum Letter {
     Flush(usize),
     /// This client is gone.
     Forget(usize),
+    /// A client's next attempt to connect again is due at this time.
+    Attempt(Instant, Weak<Driver>),
 }
 
 const WAKER: Token = Token(0);
@@ -116,18 +119,12 @@ impl Background {
 
     /// Asks for events of a socket, instead of those that were asked for before.
     fn register(&self, socket: &Socket, key: usize, ways: Interest) -> io::Result<()> {
-        match sys::register(&self.registry, socket, Token(key), ways) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                sys::reregister(&self.registry, socket, Token(key), ways)
-            }
-            other => other,
-        }
+        events::ask(&self.registry, socket, Token(key), ways)
     }
 
     /// Wants no more events of a socket.
     pub(super) fn deregister(&self, socket: &Socket) {
-        // An error says that there would be none.
-        let _ = sys::deregister(&self.registry, socket);
+        events::stop(&self.registry, socket);
     }
 }
 
@@ -138,6 +135,9 @@ struct Loop {
     clients: HashMap<usize, Entry>,
     /// When to look at whom. An entry that is not its client's [`Entry::scheduled`] is outdated.
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// When who is to connect again; numbered, as two may be due at the same time.
+    attempts: BTreeMap<(Instant, u64), Weak<Driver>>,
+    next_attempt: u64,
     now: Instant,
 }
 
@@ -151,16 +151,23 @@ struct Entry {
 
 impl Loop {
     fn new(poll: Poll) -> Self {
-        Self { poll, clients: HashMap::new(), timers: BinaryHeap::new(), now: Instant::now() }
+        Self {
+            poll,
+            clients: HashMap::new(),
+            timers: BinaryHeap::new(),
+            attempts: BTreeMap::new(),
+            next_attempt: 0,
+            now: Instant::now(),
+        }
     }
 
     fn run(mut self) {
         let mut events = Events::with_capacity(256);
         loop {
-            let wait = self
-                .timers
-                .peek()
-                .map(|Reverse((at, _))| at.saturating_duration_since(Instant::now()));
+            let look = self.timers.peek().map(|Reverse((at, _))| *at);
+            let attempt = self.attempts.first_key_value().map(|((at, _), _)| *at);
+            let next = [look, attempt].into_iter().flatten().min();
+            let wait = next.map(|at| at.saturating_duration_since(Instant::now()));
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -177,6 +184,13 @@ impl Loop {
             for event in &events {
                 if event.token() != WAKER {
                     self.event(background, event.token().0);
+                }
+            }
+            while let Some(entry) = self.attempts.first_entry()
+                && entry.key().0 <= self.now
+            {
+                if let Some(driver) = entry.remove().upgrade() {
+                    driver.submit_attempt();
                 }
             }
             while let Some(&Reverse((at, key))) = self.timers.peek()
@@ -205,6 +219,10 @@ impl Loop {
             }
             Letter::Flush(key) => self.flush(background, key),
             Letter::Forget(key) => drop(self.clients.remove(&key)),
+            Letter::Attempt(at, driver) => {
+                self.attempts.insert((at, self.next_attempt), driver);
+                self.next_attempt += 1;
+            }
         }
     }
 
@@ -339,61 +357,5 @@ impl Loop {
         if let Err(error) = background.register(&link.socket, key, Interest::WRITABLE) {
             tracing::warn!(%error, "the rest of a message waits for the next call");
         }
-    }
-}
-
-#[cfg(unix)]
-mod sys {
-    use std::io;
-    use std::os::fd::{AsFd as _, AsRawFd as _};
-
-    use mio::unix::SourceFd;
-    use mio::{Interest, Registry, Token};
-
-    use super::Socket;
-
-    pub(super) fn register(
-        registry: &Registry,
-        socket: &Socket,
-        token: Token,
-        ways: Interest,
-    ) -> io::Result<()> {
-        registry.register(&mut SourceFd(&socket.as_fd().as_raw_fd()), token, ways)
-    }
-
-    pub(super) fn reregister(
-        registry: &Registry,
-        socket: &Socket,
-        token: Token,
-        ways: Interest,
-    ) -> io::Result<()> {
-        registry.reregister(&mut SourceFd(&socket.as_fd().as_raw_fd()), token, ways)
-    }
-
-    pub(super) fn deregister(registry: &Registry, socket: &Socket) -> io::Result<()> {
-        registry.deregister(&mut SourceFd(&socket.as_fd().as_raw_fd()))
-    }
-}
-
-/// Where a socket of the standard library cannot be waited for beside others, nobody drives but
-/// the callers.
-#[cfg(not(unix))]
-mod sys {
-    use std::io;
-
-    use mio::{Interest, Registry, Token};
-
-    use super::Socket;
-
-    pub(super) fn register(_: &Registry, _: &Socket, _: Token, _: Interest) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn reregister(_: &Registry, _: &Socket, _: Token, _: Interest) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn deregister(_: &Registry, _: &Socket) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wirewright_core::handshake::{ClientRequest, Credentials, HandshakeLimits, Headers};
-use wirewright_core::{Compression, Config, KeepAliveOptions, Limits, Uri, UriError};
+use wirewright_core::{Compression, Config, KeepAliveOptions, Limits, Retry, Uri, UriError};
 
 use super::Client;
 use super::connect::{self, Reach};
 use super::driver::{Driver, Fresh, Timing};
 use super::error::ClientError;
+use super::hooks::{ClientState, Hooks};
+use super::recovery::Recovery;
 
 /// Since the last call, before the background drives.
 const CUSTODY: Duration = Duration::from_millis(50);
@@ -38,6 +40,8 @@ pub struct ClientBuilder {
     pub(super) timing: Timing,
     reach: Reach,
     pub(super) read_ahead: usize,
+    pub(super) retry: Option<Retry>,
+    pub(super) hooks: Hooks,
 }
 
 impl ClientBuilder {
@@ -72,6 +76,8 @@ impl ClientBuilder {
                 spin: Duration::ZERO,
             },
             read_ahead: 1 << 20,
+            retry: None,
+            hooks: Hooks::default(),
         }
     }
 
@@ -241,6 +247,25 @@ impl ClientBuilder {
         self
     }
 
+    /// Connects again when the connection is lost, and tries again when the first attempt fails;
+    /// by default neither is done.
+    ///
+    /// A loss is an end without a Close frame, a failure of the network, or silence for longer
+    /// than [`keep_alive`](Self::keep_alive) allows; not a Close, an error of protocol, or a
+    /// time-out of a read or write. Errors that would be the same again, such as a refusal
+    /// without `Retry-After`, end it ([`ClientError::is_transient`]).
+    ///
+    /// Meanwhile a read waits, up to its deadline, and returns the first message of the new
+    /// connection; a write whose message the system did not take is sent again, whole, over the
+    /// new one. What the system had taken and the server had not is lost: no message is sent twice
+    /// by the client itself. Pings, Pongs and Closes are not sent again, and
+    /// [`Client::close`] and [`Client::abort`] end the waiting at once. Each attempt is a whole
+    /// handshake, with credentials asked anew.
+    pub fn retry(mut self, retry: Option<Retry>) -> Self {
+        self.retry = retry;
+        self
+    }
+
     /// Whether small frames leave at once (`TCP_NODELAY`); on by default.
     pub fn nodelay(mut self, nodelay: bool) -> Self {
         self.reach.nodelay = nodelay;
@@ -274,11 +299,16 @@ impl ClientBuilder {
     /// Any [`ClientError`] that names a part of this: `Url`, `TlsMissing`, `Credentials`,
     /// `Random`, `Resolve`, `Connect`, `TimedOut`, `Network`, `Refused`, `Handshake`.
     pub fn connect(&self) -> Result<Client, ClientError> {
-        Ok(Client::new(Driver::new(self.open()?, self)))
+        let (fresh, attempt) = self.open_retrying()?;
+        let mut driver = Driver::new(fresh, self, Arc::default());
+        driver.recovery = self.retry.map(|retry| Arc::new(Recovery::new(self, retry, attempt)));
+        let client = Client::new(driver);
+        self.hooks.state(ClientState::Connected);
+        Ok(client)
     }
 
     /// One attempt, with whatever credentials there are now.
-    fn open(&self) -> Result<Fresh, ClientError> {
+    pub(super) fn open(&self) -> Result<Fresh, ClientError> {
         let request = self.request.clone()?.compression(self.config.compression.clone());
         let request = match &self.credentials {
             Some(credentials) => request.credentials(&**credentials)?,
@@ -299,6 +329,8 @@ impl fmt::Debug for ClientBuilder {
             .field("timing", &self.timing)
             .field("reach", &self.reach)
             .field("read_ahead", &self.read_ahead)
+            .field("retry", &self.retry)
+            .field("hooks", &self.hooks)
             .finish()
     }
 }

@@ -17,14 +17,20 @@ impl Driver {
         timeout: Option<Duration>,
     ) -> Result<(), ClientError> {
         let deadline = deadline(timeout);
-        if let Err(error) = self.send_close(close, deadline) {
-            if error.is_timeout() {
+        let result = match self.send_close(close, deadline) {
+            Ok(()) => self.await_close(close.code(), deadline),
+            Err(error @ ClientError::Misuse(_)) => return Err(error),
+            Err(ClientError::TimedOut(Deadline::Write | Deadline::WriteUnfinished)) => {
                 Self::give_up(&self.link(), End::GivenUp);
-                return Err(ClientError::TimedOut(Deadline::Close));
+                Err(ClientError::TimedOut(Deadline::Close))
             }
-            return Err(error);
-        }
-        self.await_close(close.code(), deadline)
+            Err(error) => Err(error),
+        };
+        // What was lost before is not to come back, either.
+        let end = self.link().control.how_it_ended();
+        self.abandon(end.map_or_else(ClientError::dropped, |(end, _)| end.into_error()));
+        self.leave();
+        result
     }
 
     fn send_close(&self, close: Close<'_>, deadline: Option<Instant>) -> Result<(), ClientError> {
@@ -33,6 +39,7 @@ impl Driver {
             writer.link.control.set_closed_by_us();
             self.transmit(writer, deadline)
         })
+        .map_err(|failed| failed.error)
     }
 
     /// Receives up to the server's Close. Messages before it are kept for those who still read,
@@ -63,6 +70,12 @@ impl Driver {
         }
         Self::give_up(&self.link(), End::GivenUp);
         Err(ClientError::TimedOut(Deadline::Close))
+    }
+
+    /// Ends the connection at once, and whatever was to take its place.
+    pub(super) fn abort(&self) {
+        self.abandon(ClientError::Aborted);
+        Self::give_up(&self.link(), End::Aborted);
     }
 
     /// Says that this end goes away, if that can be done at once.

@@ -98,9 +98,9 @@ impl Control {
         }
     }
 
-    /// Owes the Pong for this Ping, and no longer that for the one before.
-    pub(super) fn owe_pong(&self, ping: &[u8]) {
-        self.lock().pong = Some(Reply::pong(ping));
+    /// Owes the Pong for a Ping, and no longer that for the one before.
+    pub(super) fn owe_pong(&self, pong: Reply) {
+        self.lock().pong = Some(pong);
         self.set_pending();
     }
 
@@ -225,6 +225,11 @@ impl End {
     /// Whether the peer was told, or is to be told, and should now end the connection.
     pub(super) const fn is_said(&self) -> bool {
         matches!(self, Self::Closed { .. } | Self::Failed(_))
+    }
+
+    /// Whether the connection was lost, by nobody's wish.
+    pub(super) const fn is_lost(&self) -> bool {
+        matches!(self, Self::Dropped | Self::Network(..) | Self::Silent)
     }
 
     pub(super) fn into_error(self) -> ClientError {

@@ -7,7 +7,7 @@
 //! *tries* for the sender's; neither ever waits for one while it has the other.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use wirewright_core::deflate::Agreement;
@@ -21,7 +21,9 @@ use super::builder::ClientBuilder;
 use super::control::{End, Pending};
 use super::custody::Custody;
 use super::error::ClientError;
+use super::hooks::Hooks;
 use super::link::Link;
+use super::recovery::Recovery;
 use super::socket::{KernelTimeout, Socket, Until, Ways};
 use super::turn::Turn;
 
@@ -34,6 +36,11 @@ pub(super) struct Driver {
     pub(super) outgoing: Turn<Writer>,
     pub(super) timing: Timing,
     pub(super) custody: Custody,
+    pub(super) hooks: Hooks,
+    /// Of a client that connects again by itself.
+    pub(super) recovery: Option<Arc<Recovery>>,
+    /// For what outlives a call.
+    pub(super) me: Weak<Self>,
 }
 
 /// How long things may take; `None` is for ever.
@@ -125,11 +132,11 @@ const REPLIES: usize = 4096;
 const PART: usize = 128 * 1024;
 
 impl Driver {
-    pub(super) fn new(fresh: Fresh, plan: &ClientBuilder) -> Self {
+    /// `pending` is that of the client, for all its connections.
+    pub(super) fn new(fresh: Fresh, plan: &ClientBuilder, pending: Arc<Pending>) -> Self {
         let Fresh { opened, response, is_secure } = fresh;
         let Opened { socket, inbox, outbox, keys, agreement } = opened;
         let (config, timing) = (&plan.config, plan.timing.clone());
-        let pending = Arc::<Pending>::default();
         let link = Arc::new(Link::new(socket, response, is_secure, Arc::clone(&pending)));
         let frame = config.outgoing_frame_size.max(1);
         let reader = Reader {
@@ -159,6 +166,9 @@ impl Driver {
             outgoing: Turn::new(writer),
             timing,
             custody: Custody::new(),
+            hooks: plan.hooks.clone(),
+            recovery: None,
+            me: Weak::new(),
         }
     }
 
@@ -166,6 +176,10 @@ impl Driver {
     pub(super) fn link(&self) -> Arc<Link> {
         // Nothing but this and an assignment is done under it.
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_link(&self, link: Arc<Link>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = link;
     }
 
     /// Sends what is owed without waiting for anything.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use wirewright_core::handshake::{CredentialsError, HandshakeError, HandshakeMisuse, Refused};
 use wirewright_core::{CloseCode, Limit, MessageKind, Misuse, ReceiveError, UriError, Violation};
@@ -94,6 +95,10 @@ pub enum ClientError {
     /// This side gave the connection up by [`Client::abort`](super::Client::abort).
     #[error("connection aborted by this side")]
     Aborted,
+    /// The connection was lost and `retry` gave up, after the attempt that met this. Its budget
+    /// was used up, or the error would be the same again.
+    #[error("connection lost, and `retry` gave up")]
+    GaveUp(#[source] Arc<Self>),
     /// The network failed.
     #[error("network failed")]
     Network(#[source] io::Error),
@@ -177,6 +182,15 @@ impl ClientError {
             | io::ErrorKind::NotConnected
             | io::ErrorKind::UnexpectedEof => Self::dropped(),
             _ => Self::Network(error),
+        }
+    }
+
+    /// The same for everybody who asks.
+    pub(super) fn again(error: &Arc<Self>) -> Self {
+        match &**error {
+            Self::Aborted => Self::Aborted,
+            Self::Closed { code, reason } => Self::Closed { code: *code, reason: reason.clone() },
+            _ => Self::GaveUp(Arc::clone(error)),
         }
     }
 

@@ -10,27 +10,31 @@ mod control;
 mod custody;
 mod driver;
 mod error;
+mod events;
+mod hooks;
 mod link;
 mod receive;
+mod recovery;
 mod serve;
 mod socket;
 mod stats;
 mod transmit;
 mod turn;
+mod verdict;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use wirewright_core::handshake::Response;
 use wirewright_core::{Close, CloseCode, Message, MessageBuf, MessageKind};
 
 pub use builder::ClientBuilder;
-use control::End;
 use driver::Driver;
 pub use error::{ClientError, Deadline};
+pub use hooks::{ClientState, PongReply};
 pub use stats::ClientStats;
 use transmit::ControlFrame;
 
@@ -60,6 +64,8 @@ use transmit::ControlFrame;
 /// A client that is dropped open tells the server so (1001) and does not wait.
 pub struct Client {
     driver: Arc<Driver>,
+    /// To a hook, for as long as that runs.
+    lent: bool,
 }
 
 impl Client {
@@ -76,10 +82,24 @@ impl Client {
         ClientBuilder::parse(url)
     }
 
-    fn new(driver: Driver) -> Self {
-        let driver = Arc::new(driver);
+    fn new(mut driver: Driver) -> Self {
+        let driver = Arc::new_cyclic(|me| {
+            driver.me = Weak::clone(me);
+            driver
+        });
         background::adopt(&driver);
-        Self { driver }
+        Self { driver, lent: false }
+    }
+
+    fn lent(driver: Driver) -> Self {
+        Self { driver: Arc::new(driver), lent: true }
+    }
+
+    /// The driver of a client that was lent and is back.
+    fn into_driver(self) -> Option<Driver> {
+        let driver = Arc::clone(&self.driver);
+        drop(self);
+        Arc::into_inner(driver)
     }
 
     /// Waits for the next message, and gives it away.
@@ -218,7 +238,7 @@ impl Client {
     /// Ends the connection at once and without a Close. Every thread inside a call returns with
     /// [`ClientError::Aborted`].
     pub fn abort(&self) {
-        Driver::give_up(&self.driver.link(), End::Aborted);
+        self.driver.abort();
     }
 
     /// Whether messages can be sent, as far as is known: no Close was sent or received, and
@@ -271,6 +291,10 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        if self.lent {
+            return;
+        }
+        self.driver.abandon(ClientError::Aborted);
         self.driver.go_away();
         background::forget(&self.driver);
     }

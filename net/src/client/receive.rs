@@ -1,6 +1,7 @@
 //! Receiving: by whoever wants a message, and by whoever cannot send until the peer can.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use wirewright_core::{Event, KeepAlive, KeepAliveAction, Message, MessageKind, ReceiveError};
@@ -10,6 +11,7 @@ use super::driver::{Driver, Flushed, Reader, deadline, is_past};
 use super::error::{ClientError, Deadline};
 use super::link::Link;
 use super::socket::Ways;
+use super::turn::Taken;
 
 /// Where a step of reading ahead got to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,22 +57,22 @@ impl Driver {
     ) -> Result<T, ClientError> {
         let deadline = deadline(self.timing.read);
         let late = ClientError::TimedOut(Deadline::Read);
-        let mut turn = self.incoming.acquire(deadline).ok_or(late)?;
+        let turn = self.incoming.acquire(deadline).ok_or(late)?;
         self.enter(&turn);
-        let result = self.read_next(&mut turn, deadline, wanted, take);
-        drop(turn);
+        let result = self.read_next(turn, deadline, wanted, take);
         self.leave();
         result
     }
 
     #[inline]
-    fn read_next<T>(
-        &self,
-        reader: &mut Reader,
+    fn read_next<'a, T>(
+        &'a self,
+        mut turn: Taken<'a, Reader>,
         deadline: Option<Instant>,
         wanted: Option<MessageKind>,
         take: impl FnOnce(Message<'_>) -> T,
     ) -> Result<T, ClientError> {
+        let mut reader = &mut *turn;
         if let Some(message) = reader.ahead.front() {
             is_wanted(message, wanted)?;
         }
@@ -101,11 +103,35 @@ impl Driver {
                 Ok(Event::NeedMore { hint }) => match self.more(reader, hint, deadline) {
                     Ok(()) => waited = true,
                     Err(NoMore::Late) => return Err(self.late(&reader.link)),
-                    Err(NoMore::Ended) => return Err(self.finish(reader, None)),
+                    Err(NoMore::Ended) => {
+                        turn = self.next_link(turn, deadline)?;
+                        reader = &mut *turn;
+                    }
                 },
                 other => self.note(&reader.link, &mut reader.keep_alive, other),
             }
         }
+    }
+
+    /// The connection has ended: the reader's turn again once another has taken its place, if
+    /// one is to.
+    #[cold]
+    fn next_link<'a>(
+        &'a self,
+        mut turn: Taken<'a, Reader>,
+        deadline: Option<Instant>,
+    ) -> Result<Taken<'a, Reader>, ClientError> {
+        if !self.is_to_recover(&turn.link) {
+            return Err(self.finish(&mut turn, None));
+        }
+        Self::shut(&mut turn);
+        let link = Arc::clone(&turn.link);
+        drop(turn);
+        let late = || ClientError::TimedOut(Deadline::Read);
+        self.await_recovery(&link, deadline, late())?;
+        let turn = self.incoming.acquire(deadline).ok_or_else(late)?;
+        self.enter(&turn);
+        Ok(turn)
     }
 
     /// A read gives up. What is owed leaves first, a Ping above all: its time runs already, and
@@ -170,8 +196,13 @@ impl Driver {
     /// Takes in what is there, whole messages into the queue, so that a peer that writes can go
     /// on to read; for a sender that waits for it.
     pub(super) fn read_ahead(&self) -> Ahead {
-        let Some(mut turn) = self.incoming.try_acquire() else { return Ahead::Busy };
-        let reader = &mut *turn;
+        match self.incoming.try_acquire() {
+            None => Ahead::Busy,
+            Some(mut turn) => self.take_ahead(&mut turn),
+        }
+    }
+
+    pub(super) fn take_ahead(&self, reader: &mut Reader) -> Ahead {
         loop {
             let hint = self.parse(reader, true);
             if reader.link.control.has_ended() {
@@ -224,10 +255,12 @@ impl Driver {
         match event {
             Ok(Event::Ping(payload)) => {
                 link.counts.received.pings.add(1);
-                if link.control.owes_pong() {
-                    self.stack_owed(link);
+                if let Some(pong) = self.hooks.ping(payload) {
+                    if link.control.owes_pong() {
+                        self.stack_owed(link);
+                    }
+                    link.control.owe_pong(pong);
                 }
-                link.control.owe_pong(payload);
             }
             Ok(Event::Pong(payload)) => {
                 link.counts.received.pongs.add(1);
@@ -235,6 +268,7 @@ impl Driver {
                     let nanos = u64::try_from(trip.as_nanos()).unwrap_or(u64::MAX);
                     link.counts.received.round_trip.set(nanos.max(1));
                 }
+                self.hooks.pong(payload);
             }
             Ok(Event::Closed(close)) => link.control.closed(close),
             // The caller deals with these two, and fragments come only where they are asked for.
@@ -293,7 +327,7 @@ impl Reader {
     }
 
     /// Says how many messages wait to be read.
-    fn count_ahead(&self) {
+    pub(super) fn count_ahead(&self) {
         self.link.counts.received.ahead.set(self.ahead.len() as u64);
     }
 

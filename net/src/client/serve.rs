@@ -61,6 +61,11 @@ impl Driver {
 
     /// As [`finish`](Self::finish), step by step.
     fn serve_end(&self, reader: &mut Reader) -> Served {
+        if self.is_to_recover(&reader.link) {
+            Self::shut(reader);
+            self.begin_recovery(&reader.link);
+            return Served::Over;
+        }
         if !reader.finished
             && let Some((end, at)) = reader.link.control.how_it_ended()
             && end.is_said()

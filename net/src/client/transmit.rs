@@ -21,11 +21,27 @@ pub(super) enum ControlFrame<'a> {
     Pong(&'a [u8]),
 }
 
+/// Why nothing was sent, and on which connection.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) error: ClientError,
+    link: Option<Arc<Link>>,
+}
+
 impl Driver {
     /// Sends a message; it is in the kernel's hands when this returns.
     #[inline]
     pub(super) fn write(&self, message: Message<'_>) -> Result<(), ClientError> {
-        self.with_turn(deadline(self.timing.write), |writer, deadline| {
+        let deadline = deadline(self.timing.write);
+        while let Err(failed) = self.write_once(message, deadline) {
+            self.write_again(failed, deadline)?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn write_once(&self, message: Message<'_>, deadline: Option<Instant>) -> Result<(), Failed> {
+        self.with_turn(deadline, |writer, deadline| {
             writer.link.counts.sent.messages.add(1);
             if writer.compresses || message.len() <= writer.part {
                 writer.outgoing.send(message, &mut writer.outbox)?;
@@ -34,6 +50,36 @@ impl Driver {
                 self.send_in_parts(writer, message, deadline)
             }
         })
+    }
+
+    /// A message was not sent. If that is because the connection was lost, it may be sent again,
+    /// whole, as soon as this returns; else this is why.
+    #[cold]
+    fn write_again(&self, failed: Failed, deadline: Option<Instant>) -> Result<(), ClientError> {
+        let Failed { error, link } = failed;
+        let over = matches!(
+            error,
+            ClientError::Closed { .. }
+                | ClientError::Network(_)
+                | ClientError::TimedOut(Deadline::KeepAlive)
+        );
+        let Some(link) = link.filter(|_| over && self.recovery.is_some()) else {
+            return Err(error);
+        };
+        // What the server said last decides, and a reader that is inside is about to find it.
+        if !link.control.has_ended()
+            && let Some(mut turn) = self.incoming.acquire(Some(Instant::now() + LINGER))
+            && turn.link.id == link.id
+        {
+            self.take_ahead(&mut turn);
+        }
+        if !link.control.has_ended() {
+            Self::give_up(&link, End::Dropped);
+        }
+        if !self.is_to_recover(&link) {
+            return Err(error);
+        }
+        self.await_recovery(&link, deadline, ClientError::TimedOut(Deadline::Write))
     }
 
     /// Sends a control frame.
@@ -52,6 +98,7 @@ impl Driver {
             }
             self.transmit(writer, deadline).map_err(unfinished)
         })
+        .map_err(|failed| failed.error)
     }
 
     /// Has the sender's turn at a frame boundary, with nothing before it in the way, and sees to
@@ -61,9 +108,10 @@ impl Driver {
         &self,
         deadline: Option<Instant>,
         send: impl FnOnce(&mut Writer, Option<Instant>) -> Result<(), ClientError>,
-    ) -> Result<(), ClientError> {
-        let late = ClientError::TimedOut(Deadline::Write);
-        let mut turn = self.outgoing.acquire(deadline).ok_or(late)?;
+    ) -> Result<(), Failed> {
+        let Some(mut turn) = self.outgoing.acquire(deadline) else {
+            return Err(Failed { error: ClientError::TimedOut(Deadline::Write), link: None });
+        };
         let result = self.prepare(&mut turn, deadline).and_then(|()| send(&mut turn, deadline));
         if result.is_err() && !turn.outbox.is_empty() {
             turn.link.control.set_pending();
@@ -76,7 +124,8 @@ impl Driver {
                 self.leave_rest();
             }
         }
-        result.map_err(|(error, link)| self.explain(error, &link))
+        result
+            .map_err(|(error, link)| Failed { error: self.explain(error, &link), link: Some(link) })
     }
 
     #[inline]

@@ -60,6 +60,10 @@ impl<T> Turn<T> {
         Some(Taken { value, _wake: Wake(self) })
     }
 
+    pub(super) fn into_inner(self) -> T {
+        self.value.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether somebody stands in line, as far as is known.
     pub(super) fn is_wanted(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0

@@ -40,6 +40,13 @@ impl Server {
         Self::listen(Some(4096), |stream| script(Peer::accept(stream)))
     }
 
+    /// The script accepts as many connections as it wants.
+    pub(super) fn host(script: impl FnOnce(Host) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        Self { addr, thread: thread::spawn(|| script(Host { listener })) }
+    }
+
     fn listen(buffer: Option<usize>, script: impl FnOnce(TcpStream) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         if let Some(bytes) = buffer {
@@ -49,11 +56,7 @@ impl Server {
         }
         let addr = listener.local_addr().unwrap();
         let thread = thread::spawn(move || {
-            let (stream, _) = listener.accept().unwrap();
-            drop(listener);
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-            stream.set_write_timeout(Some(PATIENCE)).unwrap();
-            stream.set_nodelay(true).unwrap();
+            let stream = Host { listener }.accept_raw();
             script(stream);
         });
         Self { addr, thread }
@@ -82,6 +85,34 @@ impl Server {
         if let Err(panic) = self.thread.join() {
             std::panic::resume_unwind(panic);
         }
+    }
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) listener: TcpListener,
+}
+
+impl Host {
+    pub(super) fn accept_raw(&self) -> TcpStream {
+        let (stream, _) = self.listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
+
+    /// Does the handshake.
+    pub(super) fn accept(&self) -> Peer {
+        Peer::accept(self.accept_raw())
+    }
+
+    /// Answers a request with this instead of 101.
+    pub(super) fn refuse(&self, answer: &str) {
+        let mut stream = self.accept_raw();
+        read_head(&mut stream);
+        stream.write_all(answer.as_bytes()).unwrap();
     }
 }
 
