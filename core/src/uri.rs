@@ -63,6 +63,20 @@ impl Uri {
         &self.path_and_query
     }
 
+    /// Whether both have the same scheme, host and port, so that what was meant for one server may
+    /// be told the other.
+    #[must_use]
+    pub fn is_same_origin(&self, other: &Self) -> bool {
+        self.secure == other.secure && self.host() == other.host() && self.port == other.port
+    }
+
+    /// With the user information of `other`, be it none.
+    #[must_use]
+    pub fn with_userinfo_of(mut self, other: &Self) -> Self {
+        self.userinfo.clone_from(&other.userinfo);
+        self
+    }
+
     /// What stands before `@`, percent-encoded as written. It is never sent as it is: it is there
     /// for [`Credentials`](crate::handshake::Credentials) to read.
     #[must_use]

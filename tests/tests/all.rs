@@ -15,6 +15,7 @@ mod frames_sending;
 mod fuzz_seeds;
 mod handshake_client;
 mod handshake_server;
+mod handshake_tunnel;
 mod inboxes;
 mod keepalive;
 #[cfg(unix)]

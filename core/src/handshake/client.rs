@@ -1,17 +1,15 @@
 //! The client's side of the opening handshake (RFC 6455 §4.1): the request, and the wait.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
-use core::mem;
+use alloc::{string::String, vec::Vec};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     Credentials, CredentialsError, HandshakeError, HandshakeLimits, HandshakeMisuse, Headers,
-    Refused, Response, accept_key,
+    Response, accept_key,
     answer::Expected,
-    body::Body,
-    head::{Head, HeadReader},
     headers::{is_token, push_line},
+    wait::Wait,
 };
 use crate::{
     config::Compression,
@@ -145,6 +143,38 @@ impl ClientRequest {
         Ok(self)
     }
 
+    /// The same request to another URI: of another server, or where a server points to. A `Host` of
+    /// the caller's choice stays as it is, and so does every header field; see
+    /// [`for_stranger`](Self::for_stranger).
+    pub fn with_uri(mut self, uri: Uri) -> Self {
+        self.uri = uri;
+        self
+    }
+
+    /// Without what is meant for one server alone: a `Host` of the caller's choice, and all header
+    /// fields but those for which `keep` says so. For a server that the caller did not name, to
+    /// which another has pointed.
+    pub fn for_stranger(mut self, keep: impl Fn(&str) -> bool) -> Self {
+        self.host = None;
+        self.headers.retain(keep);
+        self
+    }
+
+    /// Replaces all header fields of this name by one.
+    ///
+    /// # Errors
+    /// As [`Headers::set`].
+    pub fn set_header(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
+        self.headers.set(name, value)?;
+        Ok(self)
+    }
+
+    /// The bounds on the answer.
+    #[must_use]
+    pub const fn handshake_limits(&self) -> &HandshakeLimits {
+        &self.limits
+    }
+
     /// The URI.
     #[must_use]
     pub const fn uri(&self) -> &Uri {
@@ -164,13 +194,12 @@ impl ClientRequest {
         debug_assert_eq!(written, Ok(encoded.len()));
         out.extend(self.text(core::str::from_utf8(&encoded).unwrap_or_default()).as_bytes());
         Awaiting {
-            reader: HeadReader::response(self.limits),
+            wait: Wait::new(self.limits),
             expected: Expected {
                 accept: accept_key(&encoded),
                 sub_protocols: self.sub_protocols,
                 compression: self.compression,
             },
-            refusal: None,
         }
     }
 
@@ -201,10 +230,8 @@ impl ClientRequest {
 #[derive(Debug)]
 #[must_use]
 pub struct Awaiting {
-    reader: HeadReader,
+    wait: Wait,
     expected: Expected,
-    /// An answer other than 101, whose body is under way.
-    refusal: Option<(Box<Refused>, Body)>,
 }
 
 impl Awaiting {
@@ -214,37 +241,21 @@ impl Awaiting {
     /// # Errors
     /// [`HandshakeError`]: the handshake has failed and the connection is to be closed.
     pub fn receive(&mut self, inbox: &mut Inbox) -> Result<Option<Response>, HandshakeError> {
-        while self.refusal.is_none() {
-            let Some(complete) = self.reader.receive(inbox)? else { return Ok(None) };
-            let (head, line) = Head::response(complete)?;
-            match line.status {
-                101 => return self.expected.verify(head, line).map(Some),
-                // "A client MUST be able to parse one or more 1xx responses received prior to a
-                // final response, even if the client does not expect one" (RFC 9110 §15.2).
-                100..=199 => {}
-                status => {
-                    let limit = self.reader.limits().max_refusal_body;
-                    let body = Body::new(status, &head, limit);
-                    self.refusal = Some((Box::new(Refused::new(head, line)), body));
-                }
-            }
+        match self.wait.receive(inbox, |status| status == 101)? {
+            Some((head, line)) => self.expected.verify(head, line).map(Some),
+            None => Ok(None),
         }
-        let complete = self.refusal.as_mut().is_some_and(|(_, body)| body.receive(inbox));
-        if complete { Err(self.receive_end()) } else { Ok(None) }
     }
 
     /// The connection has ended, or the caller will wait no longer: why there is no
     /// [`Response`]. A refusal comes with as much of its body as arrived.
     pub fn receive_end(&mut self) -> HandshakeError {
-        match mem::take(&mut self.refusal) {
-            Some((refused, body)) => HandshakeError::Refused(refused.with_body(body)),
-            None => HandshakeError::Ended,
-        }
+        self.wait.receive_end()
     }
 
     /// Whether the answer is known to be a refusal, of whose body a part is still to come.
     #[must_use]
     pub const fn is_refused(&self) -> bool {
-        self.refusal.is_some()
+        self.wait.is_refused()
     }
 }

@@ -53,11 +53,16 @@ impl Headers {
     /// Removes all fields of this name.
     pub fn remove(&mut self, name: &str) {
         if self.get(name).is_some() {
-            let kept = self.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name));
-            let mut lines = Self::new();
-            kept.for_each(|(name, value)| lines.push(name, value));
-            *self = lines;
+            self.retain(|other| !other.eq_ignore_ascii_case(name));
         }
+    }
+
+    /// Removes all fields but those for whose name `keep` says so.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        let mut kept = Self::new();
+        let fields = self.iter().filter(|(name, _)| keep(name));
+        fields.for_each(|(name, value)| kept.push(name, value));
+        *self = kept;
     }
 
     /// The value of the first field of this name, in any case of its letters.

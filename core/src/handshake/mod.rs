@@ -20,6 +20,8 @@ mod headers;
 mod rejection;
 mod request;
 mod server;
+mod tunnel;
+mod wait;
 
 use alloc::string::String;
 
@@ -34,6 +36,7 @@ pub use headers::Headers;
 pub use rejection::Rejection;
 pub use request::Request;
 pub use server::{Accepted, Acceptor, Upgrade};
+pub use tunnel::{TunnelRequest, Tunnelling};
 
 use crate::uri::UriError;
 
@@ -110,6 +113,18 @@ pub enum HandshakeMisuse {
     /// A `Host` that is not `host[:port]` (RFC 9110 §7.2).
     #[error("value for the `Host` header: {0}")]
     Host(#[from] UriError),
+    /// A cookie's name that is not a token (RFC 6265 §4.1.1).
+    #[error("cookie name {0:?} is not a token")]
+    CookieName(String),
+    /// A cookie's value with a byte that RFC 6265 §4.1.1 does not allow. The value is not shown: it
+    /// may be a secret.
+    #[error("value of cookie `{name}` holds a byte at {at} that RFC 6265 does not allow")]
+    CookieValue {
+        /// The cookie.
+        name: String,
+        /// Bytes of the value before it.
+        at: usize,
+    },
     /// A status that is not a final one: 101 comes of [`Upgrade::accept`].
     #[error("status {0} is not between 200 and 599")]
     Status(u16),
