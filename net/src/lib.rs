@@ -30,7 +30,9 @@ mod listener;
 mod workers;
 
 pub use client::{
-    Client, ClientBuilder, ClientError, ClientState, ClientStats, Deadline, PongReply,
+    Attempt, Attempts, Client, ClientBuilder, ClientError, ClientState, ClientStats, Cookie,
+    Deadline, PongReply, Proxy, ProxyError, ProxyUrlError, RedirectError, Resolver, SocksReply,
+    TcpKeepAlive, UrlFailure,
 };
 pub use error::{ConnectionError, SendError};
 pub use listener::{

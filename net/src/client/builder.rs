@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use wirewright_core::handshake::{ClientRequest, Credentials, HandshakeLimits, Headers};
 use wirewright_core::{Compression, Config, KeepAliveOptions, Limits, Retry, Uri, UriError};
 
 use super::Client;
-use super::connect::{self, Reach};
-use super::driver::{Driver, Fresh, Timing};
+use super::connect::{self, Connected, Plan};
+use super::cookie::{self, Cookie};
+use super::driver::{Driver, Timing};
 use super::error::ClientError;
 use super::hooks::{ClientState, Hooks};
+use super::reach::Reach;
 use super::recovery::Recovery;
 
 /// Since the last call, before the background drives.
@@ -35,10 +38,14 @@ const CUSTODY: Duration = Duration::from_millis(50);
 #[must_use]
 pub struct ClientBuilder {
     request: Result<ClientRequest, UriError>,
+    pub(super) fallbacks: Vec<Uri>,
     credentials: Option<Arc<dyn Credentials>>,
+    cookies: String,
     pub(super) config: Config,
     pub(super) timing: Timing,
-    reach: Reach,
+    pub(super) reach: Reach,
+    /// Which URL worked last.
+    last: Arc<AtomicUsize>,
     pub(super) read_ahead: usize,
     pub(super) retry: Option<Retry>,
     pub(super) hooks: Hooks,
@@ -58,7 +65,9 @@ impl ClientBuilder {
     fn with(request: Result<ClientRequest, UriError>) -> Self {
         Self {
             request,
+            fallbacks: Vec::new(),
             credentials: None,
+            cookies: String::new(),
             config: Config::client(),
             timing: Timing {
                 read: None,
@@ -67,14 +76,8 @@ impl ClientBuilder {
                 custody: Some(CUSTODY),
                 keep_alive: KeepAliveOptions::default(),
             },
-            reach: Reach {
-                connect_timeout: Some(Duration::from_secs(30)),
-                handshake_timeout: Some(Duration::from_secs(300)),
-                nodelay: true,
-                send_buffer: None,
-                receive_buffer: None,
-                spin: Duration::ZERO,
-            },
+            reach: Reach::default(),
+            last: Arc::default(),
             read_ahead: 1 << 20,
             retry: None,
             hooks: Hooks::default(),
@@ -138,6 +141,19 @@ impl ClientBuilder {
         self.request(|request| request.host(host))
     }
 
+    /// Sends these cookies, those with the shortest paths first, in place of a `Cookie` header set
+    /// otherwise than by [`credentials`](Self::credentials). None by default.
+    ///
+    /// # Errors
+    /// [`ClientError::Option`] for a name or value that RFC 6265 §4.1.1 does not allow.
+    pub fn cookies<I>(mut self, cookies: I) -> Result<Self, ClientError>
+    where
+        I: IntoIterator<Item = Cookie>,
+    {
+        self.cookies = cookie::header(cookies.into_iter().collect())?;
+        Ok(self)
+    }
+
     /// Who the client is; asked for headers anew for every handshake. Nobody by default.
     pub fn credentials(mut self, credentials: impl Credentials + 'static) -> Self {
         self.credentials = Some(Arc::new(credentials));
@@ -189,19 +205,6 @@ impl ClientBuilder {
     /// there has to be read before more is received.
     pub fn max_read_ahead(mut self, bytes: usize) -> Self {
         self.read_ahead = bytes;
-        self
-    }
-
-    /// How long connecting may take over all addresses of the host; resolving its name is not
-    /// counted. 30 s by default.
-    pub fn connect_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.reach.connect_timeout = timeout;
-        self
-    }
-
-    /// How long the handshake may take once connected. 300 s by default.
-    pub fn handshake_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.reach.handshake_timeout = timeout;
         self
     }
 
@@ -266,38 +269,12 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether small frames leave at once (`TCP_NODELAY`); on by default.
-    pub fn nodelay(mut self, nodelay: bool) -> Self {
-        self.reach.nodelay = nodelay;
-        self
-    }
-
-    /// Bytes that the system holds for us of what is sent (`SO_SNDBUF`). As it sees fit, by
-    /// default.
-    pub fn send_buffer(mut self, bytes: Option<usize>) -> Self {
-        self.reach.send_buffer = bytes;
-        self
-    }
-
-    /// Bytes that the system holds for us of what is received (`SO_RCVBUF`). As it sees fit, by
-    /// default.
-    pub fn receive_buffer(mut self, bytes: Option<usize>) -> Self {
-        self.reach.receive_buffer = bytes;
-        self
-    }
-
-    /// How long a read asks the system again and again before it waits: latency for a core's
-    /// work. Not at all by default.
-    pub fn spin(mut self, spin: Duration) -> Self {
-        self.reach.spin = spin;
-        self
-    }
-
     /// Connects, and does the opening handshake.
     ///
     /// # Errors
     /// Any [`ClientError`] that names a part of this: `Url`, `TlsMissing`, `Credentials`,
-    /// `Random`, `Resolve`, `Connect`, `TimedOut`, `Network`, `Refused`, `Handshake`.
+    /// `Random`, `Resolve`, `Connect`, `Proxy`, `TimedOut`, `Network`, `Refused`, `Redirect`,
+    /// `Handshake`; `Urls` where there are several.
     pub fn connect(&self) -> Result<Client, ClientError> {
         let (fresh, attempt) = self.open_retrying()?;
         let mut driver = Driver::new(fresh, self, Arc::default());
@@ -308,15 +285,20 @@ impl ClientBuilder {
     }
 
     /// One attempt, with whatever credentials there are now.
-    pub(super) fn open(&self) -> Result<Fresh, ClientError> {
-        let request = self.request.clone()?.compression(self.config.compression.clone());
-        let request = match &self.credentials {
-            Some(credentials) => request.credentials(&**credentials)?,
-            None => request,
-        };
-        let is_secure = request.uri().is_secure();
-        let (opened, response) = connect::open(request, &self.reach)?;
-        Ok(Fresh { opened, response, is_secure })
+    pub(super) fn open(&self) -> Result<Connected, ClientError> {
+        connect::open(&self.plan()?)
+    }
+
+    /// What it takes to open this connection, now or later.
+    fn plan(&self) -> Result<Plan, ClientError> {
+        Ok(Plan {
+            request: self.request.clone()?.compression(self.config.compression.clone()),
+            fallbacks: self.fallbacks.clone(),
+            credentials: self.credentials.clone(),
+            cookies: self.cookies.clone(),
+            reach: self.reach.clone(),
+            last: Arc::clone(&self.last),
+        })
     }
 }
 
@@ -324,13 +306,15 @@ impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
             .field("request", &self.request)
+            .field("fallbacks", &self.fallbacks)
             .field("credentials", &self.credentials.is_some())
+            .field("cookies", &!self.cookies.is_empty())
             .field("config", &self.config)
             .field("timing", &self.timing)
             .field("reach", &self.reach)
             .field("read_ahead", &self.read_ahead)
             .field("retry", &self.retry)
             .field("hooks", &self.hooks)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

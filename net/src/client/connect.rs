@@ -1,128 +1,173 @@
-//! From a URL to an open connection.
+//! From URLs to an open connection: which of them, what is asked there, and where that leads.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use socket2::{Protocol, Type};
-use wirewright_core::handshake::{Awaiting, ClientRequest, HandshakeError, Response};
-use wirewright_core::{Inbox, MaskingKeys, Outbox, Uri};
+use wirewright_core::handshake::{Awaiting, ClientRequest, Credentials, HandshakeError, Response};
+use wirewright_core::{MaskingKeys, Uri};
 
-use super::driver::{Opened, deadline, is_past};
+use super::driver::Opened;
 use super::error::{ClientError, Deadline};
-use super::socket::{Socket, Ways};
+use super::reach::{Due, Reach, RedirectError, UrlFailure, Wire, redirect};
 
-/// How to reach the server, and how long that may take.
-#[derive(Clone, Debug)]
-pub(super) struct Reach {
-    pub(super) connect_timeout: Option<Duration>,
-    pub(super) handshake_timeout: Option<Duration>,
-    pub(super) nodelay: bool,
-    pub(super) send_buffer: Option<usize>,
-    pub(super) receive_buffer: Option<usize>,
-    pub(super) spin: Duration,
+/// All that it takes to open a connection, as often as one is wanted.
+#[derive(Clone)]
+pub(super) struct Plan {
+    /// What is asked for, and of whom first.
+    pub(super) request: ClientRequest,
+    /// Whom to ask next.
+    pub(super) fallbacks: Vec<Uri>,
+    /// Asked anew for every handshake.
+    pub(super) credentials: Option<Arc<dyn Credentials>>,
+    /// The value of `Cookie`, if there is one.
+    pub(super) cookies: String,
+    pub(super) reach: Reach,
+    /// Which URL worked last, counted from `request`'s own.
+    pub(super) last: Arc<AtomicUsize>,
 }
 
-/// What an inbox begins with: a batch of small messages in one receive.
-const INBOX: usize = 16 * 1024;
+/// A connection, and who is at its other end.
+pub(super) struct Connected {
+    pub(super) opened: Opened,
+    pub(super) response: Response,
+    /// Where the connection led, behind redirects.
+    pub(super) uri: Uri,
+}
 
 /// Connects and does the opening handshake (RFC 6455 §4.1).
-pub(super) fn open(
-    request: ClientRequest,
-    reach: &Reach,
-) -> Result<(Opened, Response), ClientError> {
-    // The seam for TLS: a layer between this socket and the inbox and outbox below.
-    if request.uri().is_secure() {
+pub(super) fn open(plan: &Plan) -> Result<Connected, ClientError> {
+    let urls: Vec<&Uri> = [plan.request.uri()].into_iter().chain(&plan.fallbacks).collect();
+    // Before any other is tried, which may be one without TLS.
+    if urls.iter().any(|uri| uri.is_secure()) {
         return Err(ClientError::TlsMissing);
     }
-    let (mut key, mut seed) = ([0; 16], [0; 32]);
-    fill(&mut key)?;
-    fill(&mut seed)?;
-
-    let stream = reach.dial(request.uri(), deadline(reach.connect_timeout))?;
-    let socket = Socket::new(stream, reach.spin).map_err(ClientError::Network)?;
-
-    let mut outbox = Outbox::new();
-    let awaiting = request.send(key, &mut outbox);
-    let mut handshake = Handshake {
-        socket,
-        inbox: Inbox::with_capacity(INBOX),
-        outbox,
-        deadline: deadline(reach.handshake_timeout),
-    };
-    let response = handshake.run(awaiting)?;
-    let Handshake { socket, inbox, outbox, .. } = handshake;
-    let (keys, agreement) = (MaskingKeys::from_seed(seed), response.deflate());
-    Ok((Opened { socket, inbox, outbox, keys, agreement }, response))
-}
-
-struct Handshake {
-    socket: Socket,
-    inbox: Inbox,
-    outbox: Outbox,
-    deadline: Option<Instant>,
-}
-
-impl Handshake {
-    fn run(&mut self, mut awaiting: Awaiting) -> Result<Response, ClientError> {
-        // A server that refuses may do so before it has read everything, so that an error of
-        // sending is told only where there is no answer.
-        let sent = self.send();
-        loop {
-            if let Some(response) = awaiting.receive(&mut self.inbox)? {
-                sent?;
-                return Ok(response);
+    let total = Due::total(plan.reach.timeouts.total);
+    let first = plan.last.load(Ordering::Relaxed);
+    let mut failures = Vec::new();
+    for n in 0..urls.len() {
+        let at = (first + n) % urls.len();
+        match plan.open_one(urls[at], total) {
+            Ok(connected) => {
+                plan.last.store(at, Ordering::Relaxed);
+                return Ok(connected);
             }
-            match self.receive() {
-                Ok(true) => {}
-                Ok(false) => return Err(ended(&mut awaiting, sent)),
-                Err(error) if awaiting.is_refused() => {
-                    // The body of a refusal is worth no more than the refusal.
-                    drop(error);
-                    return Err(awaiting.receive_end().into());
-                }
-                Err(error) => return Err(error),
+            Err(error) if urls.len() == 1 || total.is_past() || is_our_own(&error) => {
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::debug!(url = %urls[at], %error, "trying the next URL");
+                failures.push(UrlFailure { url: urls[at].clone(), error });
             }
         }
     }
+    Err(ClientError::Urls(failures))
+}
 
-    fn send(&mut self) -> Result<(), ClientError> {
-        while let Some(bytes) = self.outbox.poll_transmit() {
-            match self.socket.try_send(bytes) {
-                Ok(n) => self.outbox.transmitted(n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait(Ways { read: false, write: true })?;
-                }
-                Err(error) => return Err(ClientError::Network(error)),
+/// Whether no other server would do either.
+const fn is_our_own(error: &ClientError) -> bool {
+    match error {
+        ClientError::TlsMissing | ClientError::Option(_) | ClientError::Random(_) => true,
+        ClientError::Credentials(error) => !error.is_transient(),
+        _ => false,
+    }
+}
+
+impl Plan {
+    /// Opens a connection to one URL, or to where its server points.
+    fn open_one(&self, uri: &Uri, total: Due) -> Result<Connected, ClientError> {
+        let mut request = self.request.clone().with_uri(uri.clone());
+        let mut seen = vec![uri.clone()];
+        let mut is_named = true;
+        loop {
+            let asked = if is_named { self.identified(request.clone())? } else { request.clone() };
+            let refused = match self.open_here(asked, total) {
+                Err(ClientError::Refused(refused)) if self.reach.redirects > 0 => refused,
+                other => return other,
+            };
+            let Some(to) = redirect::target(request.uri(), &refused)? else {
+                return Err(ClientError::Refused(refused));
+            };
+            let is_same = to.is_same_origin(request.uri());
+            self.may_follow(&seen, &to, is_same)?;
+            tracing::debug!(from = %request.uri(), %to, "following a redirect");
+            // What was meant for a server that the caller named goes to no other, and neither to
+            // one that such another points back to.
+            if is_named && !is_same {
+                is_named = false;
+                request = request.for_stranger(redirect::is_harmless);
             }
+            request = request.with_uri(to.clone());
+            seen.push(to);
+        }
+    }
+
+    /// With what says who the client is.
+    fn identified(&self, mut request: ClientRequest) -> Result<ClientRequest, ClientError> {
+        if !self.cookies.is_empty() {
+            request = request.set_header("Cookie", &self.cookies)?;
+        }
+        if let Some(credentials) = &self.credentials {
+            request = request.credentials(&**credentials)?;
+        }
+        Ok(request)
+    }
+
+    fn may_follow(&self, seen: &[Uri], to: &Uri, is_same: bool) -> Result<(), RedirectError> {
+        let max = self.reach.redirects.min(redirect::MOST);
+        if self.reach.is_local() && !is_same {
+            return Err(RedirectError::LeavesSocket(to.clone()));
+        }
+        if seen.contains(to) {
+            return Err(RedirectError::Loop(to.clone()));
+        }
+        if seen.len() > max {
+            return Err(RedirectError::TooMany { max });
         }
         Ok(())
     }
 
-    /// Receives something; `false` at the end of the stream.
-    fn receive(&mut self) -> Result<bool, ClientError> {
-        loop {
-            match self.socket.try_receive(self.inbox.space(1)) {
-                Ok(n) => {
-                    self.inbox.received(n);
-                    return Ok(n > 0);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait(Ways { read: true, write: false })?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(false),
-                Err(error) => return Err(ClientError::Network(error)),
-            }
+    /// Asks the server of this very URI.
+    fn open_here(&self, request: ClientRequest, total: Due) -> Result<Connected, ClientError> {
+        let uri = request.uri().clone();
+        // The seam for TLS, which is to be spoken with the host of this URI: a layer between the
+        // socket and the buffers of the wire below.
+        if uri.is_secure() {
+            return Err(ClientError::TlsMissing);
         }
-    }
+        let (mut key, mut seed) = ([0; 16], [0; 32]);
+        fill(&mut key)?;
+        fill(&mut seed)?;
 
-    fn wait(&self, ways: Ways) -> Result<(), ClientError> {
-        let ready = self.socket.wait(ways, self.deadline).map_err(ClientError::Network)?;
-        // Bytes that trickle in keep nobody waiting beyond the deadline.
-        if is_past(self.deadline) || !(ready.read || ready.write) {
-            return Err(ClientError::TimedOut(Deadline::Handshake));
+        let mut wire = self.reach.open(&uri, *request.handshake_limits(), total)?;
+        wire.due = total.step(self.reach.timeouts.handshake, Deadline::Handshake);
+        let awaiting = request.send(key, &mut wire.outbox);
+        let response = shake_hands(&mut wire, awaiting)?;
+        let Wire { socket, inbox, outbox, .. } = wire;
+        let (keys, agreement) = (MaskingKeys::from_seed(seed), response.deflate());
+        let opened = Opened { socket, inbox, outbox, keys, agreement };
+        Ok(Connected { opened, response, uri })
+    }
+}
+
+fn shake_hands(wire: &mut Wire, mut awaiting: Awaiting) -> Result<Response, ClientError> {
+    // A server that refuses may do so before it has read everything, so that an error of
+    // sending is told only where there is no answer.
+    let sent = wire.send();
+    loop {
+        if let Some(response) = awaiting.receive(&mut wire.inbox)? {
+            sent?;
+            return Ok(response);
         }
-        Ok(())
+        match wire.receive() {
+            Ok(true) => {}
+            Ok(false) => return Err(ended(&mut awaiting, sent)),
+            Err(error) if awaiting.is_refused() => {
+                // The body of a refusal is worth no more than the refusal.
+                drop(error);
+                return Err(awaiting.receive_end().into());
+            }
+            Err(error) => return Err(error),
+        }
     }
 }
 
@@ -132,57 +177,6 @@ fn ended(awaiting: &mut Awaiting, sent: Result<(), ClientError>) -> ClientError 
         (HandshakeError::Ended, Err(error)) => error,
         (error, _) => error.into(),
     }
-}
-
-impl Reach {
-    /// Tries the host's addresses in order. Each may take its share of the time that is left, so
-    /// that one that swallows everything leaves time for the next.
-    fn dial(&self, uri: &Uri, deadline: Option<Instant>) -> Result<TcpStream, ClientError> {
-        let host = uri.host();
-        let addresses = resolve(host, uri.port())
-            .map_err(|source| ClientError::Resolve { host: host.into(), source })?;
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for (tried, &address) in addresses.iter().enumerate() {
-            let share = deadline.map_or(NO_DEADLINE, |at| {
-                let others = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-                at.saturating_duration_since(Instant::now()) / others
-            });
-            match self.connect(address, share) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        // Nothing but time can have made the system's own patience the shorter one.
-        if is_past(deadline) && last.kind() == io::ErrorKind::TimedOut {
-            return Err(ClientError::TimedOut(Deadline::Connect));
-        }
-        Err(ClientError::Connect { host: host.into(), source: last })
-    }
-
-    fn connect(&self, address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
-        let domain = socket2::Domain::for_address(address);
-        let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-        // Before connecting, as the window's scale is settled then.
-        if let Some(size) = self.send_buffer {
-            socket.set_send_buffer_size(size)?;
-        }
-        if let Some(size) = self.receive_buffer {
-            socket.set_recv_buffer_size(size)?;
-        }
-        socket.set_tcp_nodelay(self.nodelay)?;
-        socket.connect_timeout(&address.into(), timeout)?;
-        Ok(socket.into())
-    }
-}
-
-/// Longer than any system tries.
-const NO_DEADLINE: Duration = Duration::from_secs(86_400);
-
-fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![(address, port).into()]);
-    }
-    Ok((host, port).to_socket_addrs()?.collect())
 }
 
 /// "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a

@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use wirewright_core::deflate::Agreement;
-use wirewright_core::handshake::Response;
 use wirewright_core::{
     Inbox, Incoming, KeepAlive, KeepAliveOptions, MaskingKeys, Outbox, Outgoing, Role, Sender,
 };
 
 use super::ahead::Ahead;
 use super::builder::ClientBuilder;
+use super::connect::Connected;
 use super::control::{End, Pending};
 use super::custody::Custody;
 use super::error::ClientError;
@@ -106,13 +106,6 @@ pub(super) struct Opened {
     pub(super) agreement: Option<Agreement>,
 }
 
-/// The same with what the server said and how it was reached.
-pub(super) struct Fresh {
-    pub(super) opened: Opened,
-    pub(super) response: Response,
-    pub(super) is_secure: bool,
-}
-
 /// How long the server may take to end the connection after Closes were exchanged: "the client
 /// SHOULD wait for the server to close the connection but MAY close the connection at any time"
 /// (RFC 6455 §7.1.1).
@@ -133,11 +126,11 @@ const PART: usize = 128 * 1024;
 
 impl Driver {
     /// `pending` is that of the client, for all its connections.
-    pub(super) fn new(fresh: Fresh, plan: &ClientBuilder, pending: Arc<Pending>) -> Self {
-        let Fresh { opened, response, is_secure } = fresh;
+    pub(super) fn new(connected: Connected, plan: &ClientBuilder, pending: Arc<Pending>) -> Self {
+        let Connected { opened, response, uri } = connected;
         let Opened { socket, inbox, outbox, keys, agreement } = opened;
         let (config, timing) = (&plan.config, plan.timing.clone());
-        let link = Arc::new(Link::new(socket, response, is_secure, Arc::clone(&pending)));
+        let link = Arc::new(Link::new(socket, response, uri, Arc::clone(&pending)));
         let frame = config.outgoing_frame_size.max(1);
         let reader = Reader {
             link: Arc::clone(&link),

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use wirewright_core::handshake::{CredentialsError, HandshakeError, HandshakeMisuse, Refused};
 use wirewright_core::{CloseCode, Limit, MessageKind, Misuse, ReceiveError, UriError, Violation};
+
+use super::reach::{Attempts, Joined, ProxyError, RedirectError, UrlFailure};
 
 /// What went wrong.
 ///
@@ -38,14 +41,23 @@ pub enum ClientError {
         /// What the resolver said.
         source: io::Error,
     },
-    /// None of the host's addresses accepted a connection; this is what the last one said.
+    /// None of the host's addresses accepted a connection.
     #[error("no connection to {host:?}")]
     Connect {
         /// The host.
         host: String,
-        /// What the system said.
-        source: io::Error,
+        /// Which addresses were tried, and what the system said of each.
+        source: Attempts,
     },
+    /// The proxy was no way to the server.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// The server points to where this client does not go.
+    #[error(transparent)]
+    Redirect(#[from] RedirectError),
+    /// None of several URLs could be used.
+    #[error("none of {n} URLs could be used: {failures}", n = .0.len(), failures = Joined(.0))]
+    Urls(Vec<UrlFailure>),
     /// The server answered with another status than 101.
     #[error("{0}")]
     Refused(Box<Refused>),
@@ -108,10 +120,21 @@ pub enum ClientError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Deadline {
+    /// `resolve_timeout`.
+    Resolve,
     /// `connect_timeout`.
     Connect,
+    /// `connect_timeout`, while another connection to the same address was being opened all the
+    /// time; see [`one_at_a_time`](crate::ClientBuilder::one_at_a_time).
+    Turn,
+    /// `proxy_timeout`.
+    Proxy,
+    /// `tls_timeout`.
+    Tls,
     /// `handshake_timeout`.
     Handshake,
+    /// `total_timeout`.
+    Total,
     /// `read_timeout`. What has arrived is kept, the next read goes on.
     Read,
     /// `write_timeout`, before anything of the message was taken.
@@ -129,8 +152,16 @@ pub enum Deadline {
 impl fmt::Display for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Resolve => "host not resolved within `resolve_timeout`",
             Self::Connect => "no connection within `connect_timeout`",
+            Self::Turn => {
+                "another connection to this address was being opened for all of `connect_timeout`, \
+                 and `one_at_a_time` has others wait"
+            }
+            Self::Proxy => "no way through the proxy within `proxy_timeout`",
+            Self::Tls => "no TLS within `tls_timeout`",
             Self::Handshake => "no answer to the handshake within `handshake_timeout`",
+            Self::Total => "no connection within `total_timeout`",
             Self::Read => "no message within `read_timeout`",
             Self::Write => "message not begun within `write_timeout`",
             Self::WriteUnfinished => "message begun and not finished within `write_timeout`",
@@ -170,6 +201,25 @@ impl ClientError {
             Self::Closed { code, .. } => Some(*code),
             _ => None,
         }
+    }
+
+    /// How long a server or proxy that refused asks to be left alone (`Retry-After`, RFC 9110
+    /// §10.2.3), from now on.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let refused = match self {
+            Self::Refused(refused) | Self::Proxy(ProxyError::Refused(refused)) => refused,
+            _ => return None,
+        };
+        // "Retry-After = HTTP-date / delay-seconds".
+        let value = refused.head().header_str("Retry-After")?;
+        if value.bytes().all(|byte| byte.is_ascii_digit()) {
+            // More than is counted is for ever.
+            return (!value.is_empty())
+                .then(|| Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+        }
+        let at = httpdate::parse_http_date(value).ok()?;
+        Some(at.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO))
     }
 
     /// What the network's failure means: the end of the connection without a Close frame is 1006

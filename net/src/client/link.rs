@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use wirewright_core::Uri;
 use wirewright_core::handshake::Response;
 
 use super::control::{Control, Pending};
@@ -19,7 +20,8 @@ pub(super) struct Link {
     /// The moment from which the engine's times count.
     pub(super) epoch: Instant,
     pub(super) response: Arc<Response>,
-    pub(super) is_secure: bool,
+    /// Where the connection leads, behind redirects.
+    pub(super) uri: Arc<Uri>,
     pub(super) id: u64,
     pub(super) counts: Counts,
 }
@@ -27,18 +29,13 @@ pub(super) struct Link {
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Link {
-    pub(super) fn new(
-        socket: Socket,
-        response: Response,
-        is_secure: bool,
-        pending: Arc<Pending>,
-    ) -> Self {
+    pub(super) fn new(socket: Socket, response: Response, uri: Uri, pending: Arc<Pending>) -> Self {
         Self {
             socket,
             control: Control::new(pending),
             epoch: Instant::now(),
             response: Arc::new(response),
-            is_secure,
+            uri: Arc::new(uri),
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             counts: Counts::default(),
         }

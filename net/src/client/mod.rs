@@ -7,12 +7,14 @@ mod builder;
 mod closing;
 mod connect;
 mod control;
+mod cookie;
 mod custody;
 mod driver;
 mod error;
 mod events;
 mod hooks;
 mod link;
+mod reach;
 mod receive;
 mod recovery;
 mod serve;
@@ -29,12 +31,17 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use wirewright_core::handshake::Response;
-use wirewright_core::{Close, CloseCode, Message, MessageBuf, MessageKind};
+use wirewright_core::{Close, CloseCode, Message, MessageBuf, MessageKind, Uri};
 
 pub use builder::ClientBuilder;
+pub use cookie::Cookie;
 use driver::Driver;
 pub use error::{ClientError, Deadline};
 pub use hooks::{ClientState, PongReply};
+pub use reach::{
+    Attempt, Attempts, Proxy, ProxyError, ProxyUrlError, RedirectError, Resolver, SocksReply,
+    TcpKeepAlive, UrlFailure,
+};
 pub use stats::ClientStats;
 use transmit::ControlFrame;
 
@@ -263,7 +270,14 @@ impl Client {
     /// Whether the connection is encrypted.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.driver.link().is_secure
+        self.driver.link().uri.is_secure()
+    }
+
+    /// The URL that the connection leads to: the one it was made for, one of its
+    /// [`fallback_urls`](ClientBuilder::fallback_urls), or where a redirect led.
+    #[must_use]
+    pub fn url(&self) -> Arc<Uri> {
+        Arc::clone(&self.driver.link().uri)
     }
 
     /// A number that no other connection of a client in this process has.
@@ -275,15 +289,15 @@ impl Client {
     /// This end's address.
     ///
     /// # Errors
-    /// When the system no longer knows it.
+    /// When the system no longer knows it, and for a Unix socket, which has none.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.driver.link().socket.local_addr()
     }
 
-    /// The server's address.
+    /// The server's address, or the proxy's.
     ///
     /// # Errors
-    /// When the system no longer knows it.
+    /// When the system no longer knows it, and for a Unix socket, which has none.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.driver.link().socket.peer_addr()
     }

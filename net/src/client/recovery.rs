@@ -22,8 +22,9 @@ use wirewright_core::Retry;
 use super::Client;
 use super::background::{self, Letter};
 use super::builder::ClientBuilder;
+use super::connect::Connected;
 use super::control::End;
-use super::driver::{Driver, Fresh, Reader, Writer};
+use super::driver::{Driver, Reader, Writer};
 use super::error::ClientError;
 use super::hooks::ClientState;
 use super::link::Link;
@@ -114,7 +115,7 @@ fn delay(retry: &Retry, attempt: u32, error: &ClientError) -> Option<Duration> {
 impl ClientBuilder {
     /// The first connection, with as many attempts as `retry` allows; says how many it took
     /// beside the first.
-    pub(super) fn open_retrying(&self) -> Result<(Fresh, u32), ClientError> {
+    pub(super) fn open_retrying(&self) -> Result<(Connected, u32), ClientError> {
         let mut attempt = 0;
         loop {
             let error = match self.open() {
@@ -238,7 +239,7 @@ impl Driver {
     }
 
     /// One attempt has been made, on a thread that may block.
-    fn attempted(&self, recovery: &Recovery, opened: Result<Fresh, ClientError>) {
+    fn attempted(&self, recovery: &Recovery, opened: Result<Connected, ClientError>) {
         match opened.and_then(|fresh| self.prepare_link(recovery, fresh)) {
             Ok(prepared) => {
                 if self.install(recovery, prepared) {
@@ -250,7 +251,7 @@ impl Driver {
     }
 
     /// Runs the user's hook on the new connection, before anybody else knows of it.
-    fn prepare_link(&self, recovery: &Recovery, fresh: Fresh) -> Result<Self, ClientError> {
+    fn prepare_link(&self, recovery: &Recovery, fresh: Connected) -> Result<Self, ClientError> {
         let driver = Self::new(fresh, &recovery.plan, Arc::clone(&self.pending));
         let link = driver.link();
         {

@@ -5,7 +5,7 @@
 //! receives; sending never waits in the call, as whoever waits to send must go on receiving.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,7 +13,8 @@ use rustix::io::Errno;
 
 #[derive(Debug)]
 pub(super) struct Socket {
-    stream: TcpStream,
+    /// Of TCP or of the system's own (Unix).
+    stream: socket2::Socket,
     /// How long to ask again and again before waiting.
     spin: Duration,
 }
@@ -41,18 +42,18 @@ pub(super) struct Ways {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, spin: Duration) -> io::Result<Self> {
+    pub(super) fn new(stream: socket2::Socket, spin: Duration) -> io::Result<Self> {
         // Elsewhere a single call cannot be told not to wait.
         stream.set_nonblocking(cfg!(not(unix)))?;
         Ok(Self { stream, spin })
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr()
+        self.stream.local_addr().and_then(|address| internet(&address))
     }
 
     pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
+        self.stream.peer_addr().and_then(|address| internet(&address))
     }
 
     /// Ends both directions, which wakes everybody who waits for one.
@@ -170,12 +171,17 @@ impl Until {
     }
 }
 
-fn timespec(duration: Duration) -> Timespec {
+pub(super) fn timespec(duration: Duration) -> Timespec {
     // A century will do: some systems refuse what they cannot hold.
     let seconds = duration.as_secs().min(100 * 365 * 86_400);
     // Its width differs from system to system; a billion fits into each.
     let nanos = duration.subsec_nanos().cast_signed();
     Timespec { tv_sec: seconds.cast_signed(), tv_nsec: nanos.into() }
+}
+
+fn internet(address: &socket2::SockAddr) -> io::Result<SocketAddr> {
+    let none = || io::Error::new(io::ErrorKind::Unsupported, "a Unix socket has no address");
+    address.as_socket().ok_or_else(none)
 }
 
 fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
@@ -196,20 +202,19 @@ impl std::os::fd::AsFd for Socket {
 
 #[cfg(unix)]
 mod sys {
-    use std::io;
-    use std::net::TcpStream;
-
     use rustix::net::{self, RecvFlags, SendFlags};
+    use socket2::Socket;
+    use std::io;
 
-    pub(super) fn receive(stream: &TcpStream, space: &mut [u8], wait: bool) -> io::Result<usize> {
+    pub(super) fn receive(stream: &Socket, space: &mut [u8], wait: bool) -> io::Result<usize> {
         let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
         let (received, _) = net::recv(stream, space, flags)?;
         Ok(received)
     }
 
-    pub(super) fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn send(stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
         let flags = SendFlags::DONTWAIT;
-        // On Apple's systems std asked for this when it made the socket.
+        // On Apple's systems this was asked for when the socket was made.
         #[cfg(not(target_vendor = "apple"))]
         let flags = flags | SendFlags::NOSIGNAL;
         Ok(net::send(stream, bytes, flags)?)
@@ -219,17 +224,14 @@ mod sys {
 #[cfg(not(unix))]
 mod sys {
     use std::io::{self, Read as _, Write as _};
-    use std::net::TcpStream;
 
-    pub(super) fn receive(
-        mut stream: &TcpStream,
-        space: &mut [u8],
-        _wait: bool,
-    ) -> io::Result<usize> {
+    use socket2::Socket;
+
+    pub(super) fn receive(mut stream: &Socket, space: &mut [u8], _wait: bool) -> io::Result<usize> {
         stream.read(space)
     }
 
-    pub(super) fn send(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn send(mut stream: &Socket, bytes: &[u8]) -> io::Result<usize> {
         stream.write(bytes)
     }
 }

@@ -1,10 +1,9 @@
 //! Whether another attempt to connect may meet another answer.
 
-use std::time::{Duration, SystemTime};
-
 use wirewright_core::handshake::{HandshakeError, Refused};
 
 use super::error::{ClientError, Deadline};
+use super::reach::{ProxyError, SocksReply};
 
 impl ClientError {
     /// Whether the same may work later, of itself: the network failed, the connection ended
@@ -20,38 +19,42 @@ impl ClientError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Resolve { .. } | Self::Connect { .. } | Self::Network(_) => true,
-            Self::TimedOut(deadline) => {
-                matches!(deadline, Deadline::Connect | Deadline::KeepAlive)
-            }
+            Self::TimedOut(deadline) => matches!(
+                deadline,
+                Deadline::Resolve
+                    | Deadline::Connect
+                    | Deadline::Turn
+                    | Deadline::Proxy
+                    | Deadline::KeepAlive
+            ),
+            Self::Urls(failures) => failures.iter().any(|failure| failure.error.is_transient()),
             Self::Credentials(error) => error.is_transient(),
             Self::Handshake(error) => matches!(error, HandshakeError::Ended),
             Self::Closed { code, .. } => *code == wirewright_core::CloseCode::ABNORMAL,
-            Self::Refused(refused) => asks_to_wait(refused).is_some(),
+            Self::Refused(refused) | Self::Proxy(ProxyError::Refused(refused)) => {
+                may_pass(refused) && self.retry_after().is_some()
+            }
+            Self::Proxy(error) => matches!(
+                error,
+                ProxyError::Resolve { .. }
+                    | ProxyError::Connect { .. }
+                    | ProxyError::Ended
+                    | ProxyError::Network(_)
+                    | ProxyError::Socks(
+                        SocksReply::GeneralFailure
+                            | SocksReply::NetworkUnreachable
+                            | SocksReply::HostUnreachable
+                            | SocksReply::ConnectionRefused
+                            | SocksReply::TtlExpired
+                    )
+            ),
             _ => false,
-        }
-    }
-
-    /// How long the server asks to wait.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Refused(refused) => asks_to_wait(refused),
-            _ => None,
         }
     }
 }
 
-/// `Retry-After` (RFC 9110 §10.2.3) of a status that is about the moment and not the request: 429
-/// (RFC 6585 §4) and 503 (RFC 9110 §15.6.4).
-fn asks_to_wait(refused: &Refused) -> Option<Duration> {
-    if !matches!(refused.status(), 429 | 503) {
-        return None;
-    }
-    let value = refused.head().header_str("Retry-After")?.trim();
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than can be counted are more than anybody waits.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    // What has passed is no time to wait.
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+/// Whether a status is about the moment and not the request: 429 (RFC 6585 §4) and 503 (RFC 9110
+/// §15.6.4).
+fn may_pass(refused: &Refused) -> bool {
+    matches!(refused.status(), 429 | 503)
 }

@@ -62,6 +62,10 @@ impl Server {
         Self { addr, thread }
     }
 
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     pub(super) fn url(&self) -> String {
         format!("ws://{}/", self.addr)
     }
