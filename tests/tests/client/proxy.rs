@@ -260,6 +260,34 @@ fn s48_a_proxys_login_shows_nowhere() {
     }
 }
 
+/// Each server on the way is one to find the proxy for anew.
+#[test]
+fn redirects_go_through_the_proxy_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::http(&listener.local_addr().unwrap().to_string()).unwrap();
+    let thread = thread::spawn(move || {
+        for (host, location) in [("a.test", Some("http://b.test:81/x")), ("b.test", None)] {
+            let (mut stream, _) = listener.accept().unwrap();
+            assert!(read_head(&mut stream).starts_with(&format!("CONNECT {host}:8")));
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            match location {
+                None => serve(stream),
+                Some(location) => {
+                    read_head(&mut stream);
+                    let answer = format!(
+                        "HTTP/1.1 308 There\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+                    );
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            }
+        }
+    });
+    let client = through(proxy, "ws://a.test/").redirects(1).connect().unwrap();
+    assert_eq!(client.url().to_string(), "ws://b.test:81/x");
+    drop(client);
+    thread.join().unwrap();
+}
+
 /// P-005: behind a proxy "the client MUST assume [...] that each host name refers to a distinct
 /// remote host", and one of its connections at a time is opened.
 #[test]

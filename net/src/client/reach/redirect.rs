@@ -119,4 +119,29 @@ mod tests {
             assert!(matches!(error, RedirectError::Url(_)), "{location}: {error:?}");
         }
     }
+    /// Whatever a server says, what is made of it is a URI to go to, and no worse than the last.
+    #[test]
+    fn s32_no_location_leads_out_of_wss_or_brings_a_password() {
+        let parts = [
+            "http", "https", "ws", "wss", ":", "//", "/", "a.test", "b.test", "@", "u:p@", "[::1]",
+            ":81", "?", "#", "..", ".", "%2f", "%", "\\", " ", "\t", "x", ";", "=", "&", "\u{e4}",
+        ];
+        let from: Uri = "wss://me:mine@a.test/x/y?z".parse().unwrap();
+        // A linear congruential generator (Knuth's constants): any spread will do.
+        let mut state = 1_u64;
+        let mut followed = 0;
+        for _ in 0..20_000 {
+            let mut location = String::new();
+            for _ in 0..8 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                location.push_str(parts[(state >> 33) as usize % parts.len()]);
+            }
+            let Ok(to) = resolve(&from, &location) else { continue };
+            followed += 1;
+            assert!(to.is_secure(), "{location}");
+            let userinfo = to.is_same_origin(&from).then_some("me:mine");
+            assert_eq!(to.userinfo(), userinfo, "{location}");
+        }
+        assert!(followed > 100, "{followed} of them were followed");
+    }
 }

@@ -106,3 +106,50 @@ impl SocketOptions {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    fn applied(options: &SocketOptions) -> Socket {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        options.apply(&socket, "127.0.0.1:80".parse().unwrap()).unwrap();
+        socket
+    }
+
+    #[test]
+    fn the_system_is_told_what_was_asked_for() {
+        let plain = applied(&SocketOptions::default());
+        assert!(plain.tcp_nodelay().unwrap() && !plain.keepalive().unwrap());
+        let keep_alive = TcpKeepAlive::new(Duration::from_secs(77));
+        let options = SocketOptions {
+            nodelay: false,
+            receive_buffer: Some(65_536),
+            send_buffer: Some(65_536),
+            local: Some("127.0.0.1:0".parse().unwrap()),
+            keep_alive: Some(keep_alive.with_interval(Duration::from_secs(7)).with_retries(3)),
+            ..SocketOptions::default()
+        };
+        let socket = applied(&options);
+        assert!(!socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        assert!(socket.recv_buffer_size().unwrap() >= 65_536);
+        assert!(socket.send_buffer_size().unwrap() >= 65_536);
+        assert!(socket.local_addr().unwrap().as_socket().unwrap().ip().is_loopback());
+        #[cfg(unix)]
+        {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(77));
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(7));
+            assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+        }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn the_system_is_told_how_long_to_wait_for_acknowledgements() {
+        let user_timeout = Some(Duration::from_secs(9));
+        let socket = applied(&SocketOptions { user_timeout, ..SocketOptions::default() });
+        assert_eq!(socket.tcp_user_timeout().unwrap(), user_timeout);
+    }
+}
