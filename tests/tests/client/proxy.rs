@@ -321,6 +321,9 @@ fn p005_behind_a_proxy_a_host_and_port_count_as_an_address() {
     assert_eq!(targets, ["other.test:80", "same.test:81"]);
     let mut streams: Vec<_> = passed.into_iter().map(|(stream, _)| open(stream)).collect();
     others.into_iter().for_each(|other| drop(other.join().unwrap()));
+    let late = through(proxy.clone(), "ws://same.test/3").connect_timeout(Some(SHORT));
+    let error = error_of(&late);
+    assert!(matches!(error, ClientError::TimedOut(Deadline::Turn)), "{error:?}");
 
     streams.push(open(waiting));
     let (stream, target) = accept();

@@ -91,7 +91,7 @@ enum Whom {
 impl Bypass {
     pub(super) fn parse(list: &str) -> Self {
         let words = list.split([',', ' ', '\t']).filter(|word| !word.is_empty());
-        Self(words.map(Exception::parse).collect())
+        Self(words.filter_map(Exception::parse).collect())
     }
 
     pub(super) fn has(&self, uri: &Uri) -> bool {
@@ -113,10 +113,11 @@ impl Bypass {
 }
 
 impl Exception {
-    fn parse(word: &str) -> Self {
+    /// `None` for what names nobody, which must not become everybody.
+    fn parse(word: &str) -> Option<Self> {
         let word = word.to_ascii_lowercase();
         if let Some(network) = network(&word) {
-            return Self { whom: Whom::Network(network), port: None };
+            return Some(Self { whom: Whom::Network(network), port: None });
         }
         let (host, port) = match word.rsplit_once(':') {
             Some((host, port)) => match port.parse() {
@@ -125,15 +126,14 @@ impl Exception {
             },
             None => (&*word, None),
         };
-        let whom = match host.strip_prefix('*').unwrap_or(host) {
-            "" => Whom::All,
-            suffix if suffix.starts_with('.') => Whom::Below(suffix.trim_end_matches('.').into()),
-            name => match network(name) {
-                Some(network) => Whom::Network(network),
-                None => Whom::Name(name.trim_end_matches('.').into()),
-            },
+        let name = host.trim_end_matches('.');
+        let whom = match (host, name.strip_prefix('*').unwrap_or(name)) {
+            ("*", _) => Whom::All,
+            (_, "") => return None,
+            (_, suffix) if suffix.starts_with('.') => Whom::Below(suffix.into()),
+            (_, name) => network(name).map_or_else(|| Whom::Name(name.into()), Whom::Network),
         };
-        Self { whom, port }
+        Some(Self { whom, port })
     }
 }
 

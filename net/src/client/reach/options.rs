@@ -14,7 +14,8 @@ impl ClientBuilder {
     /// More URLs to try in this order when the first cannot be used: not resolved, not reached,
     /// refused, late, or no WebSocket server. Each has its own `Host`, unless
     /// [`host`](Self::host) says one for all; each is a server that the caller named, so that
-    /// headers, cookies and credentials go to all of them.
+    /// headers, cookies and credentials go to all of them. A `ws` URL beside `wss` ones leaves it
+    /// to whoever can cut off the latter whether the connection is encrypted.
     ///
     /// A later connection of the same builder, or of its clones, begins with the URL that worked
     /// last.

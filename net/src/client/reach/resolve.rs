@@ -26,7 +26,7 @@ use crate::workers::Workers;
 /// ```
 pub trait Resolver: Send + Sync {
     /// The addresses of `host`, in order of preference; those of IPv6 and of IPv4 are tried in
-    /// turns. The port is the one to connect to, and mostly `port`.
+    /// turns, and 64 at most. The port is the one to connect to, and mostly `port`.
     ///
     /// # Errors
     /// Why there are none.
@@ -97,6 +97,10 @@ impl fmt::Debug for Names {
 /// Addresses in the order in which they are to be tried.
 pub(super) type Addresses = VecDeque<SocketAddr>;
 
+/// More addresses than any host has use for. Whoever answers for a name decides where a client
+/// knocks, and shall not have it knock at all doors of a network.
+const MOST: usize = 64;
+
 /// Families in turns (RFC 8305 §4), IPv6 first: else one that is broken on the way would have to
 /// fail as a whole before the other has its turn. Within a family the resolver's order stays.
 fn interleave(addresses: Vec<SocketAddr>) -> Addresses {
@@ -109,7 +113,7 @@ fn interleave(addresses: Vec<SocketAddr>) -> Addresses {
             return ordered;
         }
         for address in pair.into_iter().flatten() {
-            if !ordered.contains(&address) {
+            if ordered.len() < MOST && !ordered.contains(&address) {
                 ordered.push_back(address);
             }
         }
@@ -139,5 +143,7 @@ mod tests {
         for (given, expected) in cases {
             assert_eq!(interleave(parse(given)), parse(expected), "{given}");
         }
+        let many = (1..=1000).map(|port| SocketAddr::from(([192, 0, 2, 1], port)));
+        assert_eq!(interleave(many.collect()).len(), MOST);
     }
 }

@@ -80,7 +80,13 @@ fn exceptions() {
         ("[2001:db8::1]:81", "ws://[2001:db8::1]/", false),
         ("2001:db8::/32", "ws://[2001:db8:1::1]/", true),
         (".1", "ws://192.0.2.1/", false),
+        // What names nobody is not everybody.
         ("", "ws://example.com/", false),
+        (".", "ws://example.com/", false),
+        ("*.", "ws://example.com/", false),
+        (":80", "ws://example.com/", false),
+        ("192.0.2.0/24:80", "ws://192.0.2.1/", true),
+        ("192.0.2.0/24:80", "ws://192.0.2.1:81/", false),
     ];
     for (list, url, expected) in cases {
         assert_eq!(Bypass::parse(list).has(&url.parse().unwrap()), expected, "{list:?} {url}");
