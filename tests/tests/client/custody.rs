@@ -134,17 +134,15 @@ fn messages_are_received_ahead_up_to_the_limit() {
 fn ten_thousand_hand_overs_lose_nothing() {
     const ROUNDS: u32 = 10_000;
     let (ponged, wait) = mpsc::channel();
+    let (read, done) = mpsc::channel();
     let server = Server::start(move |mut peer| {
         for number in 0..ROUNDS {
             let payload = number.to_be_bytes();
-            let message = frame(0x80 | BINARY, &payload);
-            let cut = number as usize % (message.len() + 1);
-            // A control frame may not stand inside another frame.
-            let (before, within) =
-                if cut == message.len() { message.split_at(cut) } else { message.split_at(0) };
-            peer.send(
-                &[before, &frame(0x80 | PING, &payload), &within[..cut % message.len()]].concat(),
-            );
+            let (message, ping) = (frame(0x80 | BINARY, &payload), frame(0x80 | PING, &payload));
+            let (first, rest) = message.split_at(number as usize % (message.len() + 1));
+            // A control frame does not stand inside another frame.
+            let before = if rest.is_empty() { [first, &ping] } else { [&ping, first] };
+            peer.send(&before.concat());
             let mut pong = peer.receive();
             while pong.opcode != PONG {
                 assert_eq!(pong.payload, b"as well");
@@ -152,7 +150,8 @@ fn ten_thousand_hand_overs_lose_nothing() {
             }
             assert_eq!(pong.payload, payload);
             ponged.send(()).unwrap();
-            peer.send(&within[cut % message.len()..]);
+            peer.send(rest);
+            done.recv().unwrap();
         }
         peer.close(1000, "");
         while peer.receive().opcode != CLOSE {}
@@ -169,6 +168,7 @@ fn ten_thousand_hand_overs_lose_nothing() {
         }
         assert!(client.read_into(&mut message).unwrap());
         assert_eq!(message.message().as_bytes(), number.to_be_bytes());
+        read.send(()).unwrap();
     }
     assert_eq!(client.stats().pongs_sent, u64::from(ROUNDS));
     assert!(!client.read_into(&mut message).unwrap());
