@@ -1,6 +1,6 @@
 //! Every answer but 101.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{error::Error, fmt, fmt::Write as _};
 
 use super::{HandshakeMisuse, HeadError, Headers, headers::push_line};
@@ -86,9 +86,19 @@ impl Rejection {
         Self::with_status(500)
     }
 
+    /// 501, for a transfer coding (RFC 9112 §6.1).
+    pub(super) fn not_implemented() -> Self {
+        Self::with_status(501).explained("transfer codings are not read here")
+    }
+
     /// 503.
     pub const fn unavailable() -> Self {
         Self::with_status(503)
+    }
+
+    /// 400 with the message of an error, which the peer gets to read; of a boxed rejection, itself.
+    pub fn from_error(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        error.into().into()
     }
 
     /// Adds a field.
@@ -220,6 +230,17 @@ impl From<HandshakeMisuse> for Rejection {
     }
 }
 
+impl From<Box<dyn Error + Send + Sync>> for Rejection {
+    /// The rejection itself, if that is what was boxed; of any other error 400 with its message,
+    /// which the peer gets to read.
+    fn from(error: Box<dyn Error + Send + Sync>) -> Self {
+        match error.downcast::<Self>() {
+            Ok(rejection) => *rejection,
+            Err(error) => Self::because(error),
+        }
+    }
+}
+
 /// The reason phrase, for people; "a client SHOULD ignore the reason-phrase content" (RFC 9112
 /// §4).
 const fn reason(status: u16) -> &'static str {
@@ -240,8 +261,10 @@ const fn reason(status: u16) -> &'static str {
         408 => "Request Timeout",
         409 => "Conflict",
         410 => "Gone",
+        411 => "Length Required",
         413 => "Content Too Large",
         414 => "URI Too Long",
+        417 => "Expectation Failed",
         421 => "Misdirected Request",
         426 => "Upgrade Required",
         429 => "Too Many Requests",

@@ -5,6 +5,7 @@ use core::fmt;
 
 use super::{
     Head, Rejection,
+    body::content_length,
     head::{Complete, RequestLine, Span, ascii},
 };
 use crate::uri::host_and_port;
@@ -89,6 +90,25 @@ impl Request {
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
         self.head.has_token("Upgrade", "websocket")
+    }
+
+    /// Bytes of the body that follows the head, for whoever answers plain requests: a request for
+    /// a WebSocket has none.
+    ///
+    /// # Errors
+    /// The [`Rejection`] to send before closing: 400 for a length that is no number, several
+    /// numbers, or beside a transfer coding, which is how requests are smuggled (RFC 9112 §6.3);
+    /// 501 for a transfer coding by itself (RFC 9112 §6.1).
+    pub fn body_length(&self) -> Result<u64, Rejection> {
+        let coded = self.head.header("Transfer-Encoding").is_some();
+        match content_length(&self.head) {
+            Ok(Some(_)) if coded => {
+                Err(Rejection::because("`Content-Length` beside `Transfer-Encoding`"))
+            }
+            Ok(_) if coded => Err(Rejection::not_implemented()),
+            Ok(length) => Ok(length.unwrap_or(0)),
+            Err(_) => Err(Rejection::because("`Content-Length` is not one number")),
+        }
     }
 
     pub(super) const fn is_http_1_0(&self) -> bool {
