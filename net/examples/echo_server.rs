@@ -7,7 +7,9 @@
 
 use std::process::ExitCode;
 
-use wirewright::{Caller, Listener, ListenerBuilder, Outcome, Rejection, Reply, Request, Service};
+use wirewright::{
+    Caller, Listener, ListenerBuilder, OriginPolicy, Outcome, Reply, Service, UpgradeRequest,
+};
 
 struct Echo;
 
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    let upgrade = |_: &Request| Ok::<_, Rejection>(Echo);
+    let upgrade = |_: &UpgradeRequest| Ok(Echo);
     match builder.start(address.as_str(), upgrade) {
         Ok(listener) => {
             println!("listening on ws://{}", listener.local_addr());
@@ -51,7 +53,9 @@ fn options(
 ) -> Result<(String, ListenerBuilder), String> {
     let mut address = None;
     // The Autobahn suite sends messages of up to 16 MiB in one frame, and of 65 536 fragments.
+    // Whoever asks gets back what is theirs already, so that pages of any origin may.
     let mut builder = Listener::builder()
+        .origins(OriginPolicy::any())
         .max_frame_size(16 << 20)
         .max_message_size(16 << 20)
         .max_fragments(100_000);

@@ -9,8 +9,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use wirewright::{
-    Caller, Client, ClientError, Close, Listener, Message, Outcome, Rejection, Reply, Request,
-    Service,
+    Caller, Client, ClientError, Close, Listener, Message, Outcome, Rejection, Reply, Service,
+    UpgradeRequest,
 };
 
 type Step = Result<(), Box<dyn Error>>;
@@ -42,7 +42,7 @@ fn main() -> Step {
 // --- the listener's side: runs on its event loops -----------------------------------------------
 
 /// What becomes of a request: a service for the connection, or a refusal.
-fn upgrade(request: &Request) -> Result<Echo, Rejection> {
+fn upgrade(request: &UpgradeRequest) -> Result<Echo, Rejection> {
     match request.path() {
         "/echo" => Ok(Echo),
         _ => Err(Rejection::not_found().body("only /echo is here")),

@@ -2,7 +2,7 @@
 //! connections, on the sans-IO engine of `wirewright-core` (RFC 6455, RFC 7692).
 //!
 //! ```
-//! use wirewright::{Caller, Listener, Outcome, Rejection, Reply, Request, Service};
+//! use wirewright::{Caller, Listener, Outcome, Reply, Service, UpgradeRequest};
 //!
 //! struct Echo;
 //!
@@ -13,11 +13,8 @@
 //!     }
 //! }
 //!
-//! let upgrade = |request: &Request| match request.path() {
-//!     "/echo" => Ok(Echo),
-//!     _ => Err(Rejection::not_found()),
-//! };
-//! let listener = Listener::builder().start("127.0.0.1:0", upgrade)?;
+//! let echo = |_: &UpgradeRequest| Ok(Echo);
+//! let listener = Listener::builder().route("/echo", echo).listen("127.0.0.1:0")?;
 //! println!("listening on {}", listener.local_addr());
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -26,7 +23,6 @@ mod client;
 mod clock;
 mod error;
 mod listener;
-#[cfg_attr(not(test), expect(dead_code, reason = "what blocks moves there next"))]
 mod workers;
 
 pub use client::{
@@ -36,12 +32,14 @@ pub use client::{
 };
 pub use error::{ConnectionError, SendError};
 pub use listener::{
-    Caller, Listener, ListenerBuilder, Outcome, Reply, Sent, Service, UpgradeService,
+    Accept, Caller, HttpRequest, HttpResponse, Listener, ListenerBuilder, ListenerStats,
+    OriginError, OriginPolicy, Outcome, RefusedStats, Reply, RouteError, Sent, Service,
+    ServiceOptions, UpgradeRequest, UpgradeService,
 };
 pub use wirewright_core as core;
 pub use wirewright_core::handshake::{
-    Credentials, CredentialsError, HandshakeError, HandshakeLimits, Headers, Refused, Rejection,
-    Request, Response,
+    Authenticator, Credentials, CredentialsError, HandshakeError, HandshakeLimits, Headers,
+    Identity, Refused, Rejection, Request, Response,
 };
 pub use wirewright_core::{
     Close, CloseCode, Compression, Config, KeepAliveOptions, Limit, Limits, Message, MessageBuf,

@@ -98,7 +98,7 @@ where
 {
     // A sender is not shared between loops but cloned for each connection.
     let log = std::sync::Mutex::new(log);
-    move |_: &wirewright::Request| {
+    move |_: &wirewright::UpgradeRequest| {
         let (log, call) = (log.lock().unwrap().clone(), call.clone());
         Ok(By(move |caller: &Caller, event: Call<'_>| {
             let _ = log.send(event.to_string());
@@ -159,7 +159,7 @@ pub fn start_at<F>(addr: &str, builder: ListenerBuilder, call: F) -> Listener
 where
     F: Fn(&Caller, &Call<'_>) -> Outcome + Clone + Send + Sync + 'static,
 {
-    let upgrade = move |_: &wirewright::Request| {
+    let upgrade = move |_: &wirewright::UpgradeRequest| {
         let call = call.clone();
         Ok(By(move |caller: &Caller, event: Call<'_>| call(caller, &event)))
     };

@@ -291,7 +291,7 @@ impl Drop for Last {
 fn s17_a_service_is_dropped_once_and_sends_nothing_then() {
     let (log, calls) = mpsc::channel();
     let log = Mutex::new(log);
-    let upgrade = move |_: &wirewright::Request| {
+    let upgrade = move |_: &wirewright::UpgradeRequest| {
         Ok::<_, wirewright::Rejection>(Last(log.lock().unwrap().clone(), None))
     };
     let listener = plain().start("127.0.0.1:0", upgrade).unwrap();

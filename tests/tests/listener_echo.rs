@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::thread;
 
-use wirewright::{Caller, CloseCode, Outcome, Rejection, Reply, Request};
+use wirewright::{Caller, CloseCode, Outcome, Rejection, Reply, UpgradeRequest};
 use wirewright_core::Role;
 use wirewright_tests::raw::{frame, frames};
 use wirewright_tests::raw_client::{BINARY, CLOSE, PING, PONG, RawClient, TEXT, request};
@@ -309,7 +309,7 @@ fn a_panic_in_on_open_closes_that_connection_with_1011() {
 
 #[test]
 fn a_panic_in_the_upgrade_refuses_that_request_with_500() {
-    let upgrade = |request: &Request| match request.path() {
+    let upgrade = |request: &UpgradeRequest| match request.path() {
         "/panic" => panic!("in upgrade"),
         _ => Ok::<_, Rejection>(By(|caller: &Caller, call: Call<'_>| echo(caller, &call))),
     };

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use wirewright::{Caller, Compression, Rejection, Reply, Request};
+use wirewright::{Caller, Compression, Rejection, Reply, UpgradeRequest};
 use wirewright_core::Role;
 use wirewright_tests::raw::{HELLO, HELLO_DEFLATED, frame, frames, header, transform};
 use wirewright_tests::raw_client::{BINARY, CLOSE, PATIENCE, PING, RawClient, TEXT, request};
@@ -35,7 +35,7 @@ fn bad_requests() -> Vec<(&'static str, Vec<u8>, u16)> {
     table.into_iter().map(|(row, text, status)| (row, text.into_bytes(), status)).collect()
 }
 
-fn only_echo(request: &Request) -> Result<impl wirewright::Service + use<>, Rejection> {
+fn only_echo(request: &UpgradeRequest) -> Result<impl wirewright::Service + use<>, Rejection> {
     match request.path() {
         "/echo" => Ok(By(|caller: &Caller, call: Call<'_>| echo(caller, &call))),
         "/forbidden" => Err(Rejection::forbidden().body("not you")),
@@ -93,7 +93,7 @@ fn a_rejection_of_the_service_is_sent_as_it_is() {
 
 #[test]
 fn p040_a_sub_protocol_is_the_clients_first_that_is_served_or_none() {
-    let upgrade = |_: &Request| {
+    let upgrade = |_: &UpgradeRequest| {
         Ok::<_, Rejection>(By(|caller: &Caller, call: Call<'_>| {
             Ok(match call {
                 Call::Open => Reply::Text(format!("{:?}", caller.sub_protocol())),

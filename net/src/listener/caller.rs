@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::Token;
 use mio::net::TcpStream;
+use wirewright_core::handshake::Identity;
 use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing, Reply};
 
+use super::connection::CallerParts;
 use super::mailbox::{Command, Mailbox};
 use crate::error::SendError;
 
@@ -39,6 +41,7 @@ struct Shared {
     queued: AtomicUsize,
     peer: SocketAddr,
     sub_protocol: Option<Box<str>>,
+    identity: Option<Box<Identity>>,
     sending: Mutex<Sending>,
     mailbox: Arc<Mailbox>,
 }
@@ -70,7 +73,8 @@ const DIRECT: usize = 16 * 1024;
 
 impl Caller {
     pub(crate) fn new(parts: CallerParts) -> Self {
-        let CallerParts { token, peer, sub_protocol, stream, outgoing, out, cap, mailbox } = parts;
+        let CallerParts { token, peer, sub_protocol, identity, .. } = parts;
+        let CallerParts { stream, outgoing, out, cap, mailbox, .. } = parts;
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let queued = AtomicUsize::new(0);
         let sending = Mutex::new(Sending {
@@ -82,7 +86,8 @@ impl Caller {
             owed: None,
             cap,
         });
-        Self(Arc::new(Shared { id, token, queued, peer, sub_protocol, sending, mailbox }))
+        let about = Shared { id, token, queued, peer, sub_protocol, identity, sending, mailbox };
+        Self(Arc::new(about))
     }
 
     /// Sends a text message.
@@ -145,7 +150,7 @@ impl Caller {
         drop(sending);
         if !corked {
             // The loop starts the deadline for the peer's answer.
-            self.0.mailbox.send(Command::Look(self.0.token));
+            drop(self.0.mailbox.send(Command::Look(self.0.token)));
         }
         Ok(())
     }
@@ -166,6 +171,12 @@ impl Caller {
     #[must_use]
     pub fn sub_protocol(&self) -> Option<&str> {
         self.0.sub_protocol.as_deref()
+    }
+
+    /// Who the peer is, as the authenticator said; `None` where none was asked.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.0.identity.as_deref()
     }
 
     /// Bytes that wait to be sent.
@@ -210,19 +221,6 @@ impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Caller({}, {})", self.0.id, self.0.peer)
     }
-}
-
-/// What a [`Caller`] is made of.
-pub(crate) struct CallerParts {
-    pub(crate) token: Token,
-    pub(crate) peer: SocketAddr,
-    pub(crate) sub_protocol: Option<Box<str>>,
-    pub(crate) stream: Arc<TcpStream>,
-    pub(crate) outgoing: Outgoing,
-    /// With the handshake's answer in it.
-    pub(crate) out: Outbox,
-    pub(crate) cap: usize,
-    pub(crate) mailbox: Arc<Mailbox>,
 }
 
 impl Sending {

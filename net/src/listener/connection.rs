@@ -14,13 +14,16 @@ use std::time::Duration;
 
 use mio::Token;
 use mio::net::TcpStream;
-use wirewright_core::handshake::{Acceptor, Rejection, Request};
+use wirewright_core::handshake::{Identity, Rejection};
 use wirewright_core::{Inbox, Incoming, Outbox, Outgoing, Role, Sender};
 
-use super::caller::{Caller, CallerParts};
+use super::admission::{Held, Place, Reason};
+use super::caller::Caller;
 use super::context::Context;
+use super::lingering::{LINGER, Lingering};
+use super::mailbox::{Mailbox, Newcomer};
 use super::open::{End, Flow, Open};
-use super::service::Service;
+use super::opening::{Decision, Granted, Opening, Refusal, Verdict, discard, negotiate};
 
 /// A connection, as its loop knows it.
 pub(crate) struct Connection {
@@ -33,6 +36,10 @@ pub(crate) struct Connection {
     pub(crate) scheduled: Duration,
     /// It stands in line for another turn.
     pub(crate) in_line: bool,
+    /// What it counts as.
+    pub(crate) held: Held,
+    /// Its place among those of its address and identity, where they are limited.
+    place: Option<Box<Place>>,
 }
 
 enum Stage {
@@ -41,18 +48,18 @@ enum Stage {
     Lingering(Box<Lingering>),
 }
 
-struct Opening {
-    acceptor: Acceptor,
-    peer: SocketAddr,
-    deadline: Duration,
-}
-
-struct Lingering {
-    out: Outbox,
-    deadline: Duration,
-    /// Both sides have said Close, or nothing is left to say: gone as soon as `out` is.
-    done: bool,
-    shut: bool,
+/// What a [`Caller`] is made of.
+pub(crate) struct CallerParts {
+    pub(crate) token: Token,
+    pub(crate) peer: SocketAddr,
+    pub(crate) sub_protocol: Option<Box<str>>,
+    pub(crate) identity: Option<Box<Identity>>,
+    pub(crate) stream: Arc<TcpStream>,
+    pub(crate) outgoing: Outgoing,
+    /// With the handshake's answer in it.
+    pub(crate) out: Outbox,
+    pub(crate) cap: usize,
+    pub(crate) mailbox: Arc<Mailbox>,
 }
 
 /// What the loop does with a connection next.
@@ -68,22 +75,27 @@ pub(crate) enum Next {
 
 /// Bytes per read, at most: more would leave the processor's nearer caches before it is handled.
 const READ: usize = 128 * 1024;
+/// The same before the 101: what lies behind a request is kept while others decide on it.
+const READ_OPENING: usize = 8 * 1024;
 /// Reads per turn, so that one connection does not hold up the others.
-const READS: usize = 16;
-/// How long the peer of a failed connection may take to close its side.
-const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const READS: usize = 16;
 
 impl Connection {
-    pub(crate) fn new(token: Token, stream: TcpStream, peer: SocketAddr, ctx: &Context) -> Self {
-        let acceptor = Acceptor::new(ctx.settings.handshake_limits);
-        let deadline = ctx.now.saturating_add(ctx.settings.handshake_timeout);
+    pub(crate) fn new(token: Token, newcomer: Newcomer, ctx: &Context) -> Self {
+        let Newcomer { stream, peer, held, place } = newcomer;
+        let stage = match held {
+            Held::Leaving => Stage::Lingering(Box::new(Lingering::busy(&stream, ctx.now))),
+            _ => Stage::Opening(Box::new(Opening::new(token, peer, ctx))),
+        };
         Self {
             token,
             stream: Arc::new(stream),
-            stage: Stage::Opening(Box::new(Opening { acceptor, peer, deadline })),
+            stage,
             inbox: None,
             scheduled: Duration::MAX,
             in_line: false,
+            held,
+            place,
         }
     }
 
@@ -133,7 +145,16 @@ impl Connection {
         }
         self.scheduled = Duration::MAX;
         let next = match &mut self.stage {
-            Stage::Opening(opening) if ctx.now >= opening.deadline => Next::Gone,
+            Stage::Opening(opening) if ctx.now >= opening.deadline => match opening.overdue() {
+                Some(refusal) => match self.refuse(&refusal, ctx) {
+                    Flow::End(end) => self.end(end, ctx),
+                    _ => Next::Gone,
+                },
+                None => {
+                    ctx.settings.admission.refused(Reason::Deadline);
+                    Next::Gone
+                }
+            },
             Stage::Lingering(lingering) if ctx.now >= lingering.deadline => Next::Gone,
             Stage::Open(open) => match open.timeout(ctx) {
                 Ok(()) => Next::Wait,
@@ -162,6 +183,15 @@ impl Connection {
         }
     }
 
+    /// Takes the answer of whoever was asked about the request; the next turn acts on it.
+    pub(crate) fn decided(&mut self, decision: Box<Decision>) {
+        match &mut self.stage {
+            Stage::Opening(opening) => opening.answered(decision),
+            // It came too late.
+            _ => discard(decision),
+        }
+    }
+
     /// Ends at once, whatever is under way.
     pub(crate) fn abort(&mut self) {
         if let Stage::Open(open) = &mut self.stage {
@@ -170,8 +200,13 @@ impl Connection {
         self.close();
     }
 
-    fn is_paused(&self) -> bool {
-        matches!(&self.stage, Stage::Open(open) if open.is_paused())
+    /// Whether something is to be handled although nothing has arrived.
+    fn is_held_up(&self) -> bool {
+        match &self.stage {
+            Stage::Open(open) => open.is_paused(),
+            Stage::Opening(opening) => opening.is_answered(),
+            Stage::Lingering(_) => false,
+        }
     }
 
     fn close(&mut self) {
@@ -186,6 +221,9 @@ impl Connection {
                 if open.resume(ctx).is_err() {
                     return self.end(End::Lost(None), ctx);
                 }
+            }
+            Stage::Opening(opening) if opening.is_asking() => {
+                return Opening::hold(&self.stream, inbox);
             }
             Stage::Opening(_) => {}
         }
@@ -208,16 +246,17 @@ impl Connection {
     /// Handles what is held, then reads and handles until there is no more.
     fn read(&mut self, to_end: bool, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
         let mut hint = 1;
-        if !inbox.is_empty() || self.is_paused() {
+        if !inbox.is_empty() || self.is_held_up() {
             match self.handle(inbox, ctx) {
                 Flow::NeedMore(more) => hint = more,
                 other => return other,
             }
         }
+        let most = if matches!(self.stage, Stage::Opening(_)) { READ_OPENING } else { READ };
         for _ in 0..READS {
             let room = inbox.space(hint);
             // What is unmasked right after it was read is still near.
-            let size = room.len().min(READ);
+            let size = room.len().min(most);
             let room = &mut room[..size];
             match (&*self.stream).read(room) {
                 Ok(0) => return Flow::End(End::Lost(None)),
@@ -262,35 +301,58 @@ impl Connection {
             Stage::Lingering(_) => return Flow::NeedMore(1),
             Stage::Opening(opening) => opening,
         };
-        let rejection = match opening.acceptor.receive(inbox) {
-            Ok(None) => return Flow::NeedMore(1),
-            Ok(Some(request)) => match self.accept(request, ctx) {
-                Ok(()) => return self.handle(inbox, ctx),
-                Err(rejection) => rejection,
+        match opening.receive(inbox, &self.stream, ctx) {
+            Ok(Verdict::NeedMore) => Flow::NeedMore(1),
+            Ok(Verdict::Asking) => Flow::Paused,
+            Ok(Verdict::Accept(granted)) => match self.accept(*granted, ctx) {
+                Ok(()) => self.handle(inbox, ctx),
+                Err(refusal) => self.refuse(&refusal, ctx),
             },
-            Err(rejection) => rejection,
-        };
-        tracing::debug!(status = rejection.status(), "handshake refused");
+            Ok(Verdict::Answer(answer)) => {
+                ctx.settings.admission.answered();
+                self.answer(&answer, ctx)
+            }
+            Err(refusal) => self.refuse(&refusal, ctx),
+        }
+    }
+
+    #[cold]
+    fn refuse(&mut self, refusal: &Refusal, ctx: &Context) -> Flow {
+        let (reason, status) = (refusal.reason, refusal.answer.status());
+        tracing::debug!(?reason, status, "handshake refused");
+        ctx.settings.admission.refused(reason);
+        self.answer(&refusal.answer, ctx)
+    }
+
+    /// Answers with something else than 101, which ends the stage.
+    fn answer(&mut self, answer: &Rejection, ctx: &Context) -> Flow {
+        ctx.settings.admission.turn(&mut self.held, Held::Leaving);
         let mut out = Outbox::new();
-        rejection.send(&mut out);
+        answer.send(&mut out);
         Flow::End(End::Refused(out))
     }
 
     /// Answers a request with 101, or says why not.
-    fn accept(&mut self, request: Request, ctx: &mut Context) -> Result<(), Rejection> {
+    fn accept(&mut self, granted: Granted, ctx: &mut Context) -> Result<(), Refusal> {
+        let Granted { request, accept, route, place } = granted;
         let Stage::Opening(opening) = &self.stage else { return Ok(()) };
-        let settings = Arc::clone(&ctx.settings);
-        let mut upgrade = request.upgrade()?.sub_protocols(&settings.sub_protocols);
-        let service = ctx.upgrade(upgrade.request())?;
-        if let Some(compression) = &settings.config.compression {
-            upgrade = upgrade.compression(compression)?;
-        }
+        let (peer, settings) = (opening.peer, &route.settings);
+        let (upgrade, identity) = request.into_parts();
+        let upgrade = upgrade.headers(&accept.headers);
         let mut out = Outbox::new();
-        let accepted = upgrade.accept(&mut out)?;
+        let negotiated = negotiate(upgrade, &route, accept.sub_protocol.as_deref(), &mut out);
+        let accepted = match negotiated {
+            Ok(accepted) => accepted,
+            Err(refusal) => {
+                discard(accept.service);
+                return Err(refusal);
+            }
+        };
         let agreement = accepted.deflate();
         let caller = Caller::new(CallerParts {
             token: self.token,
-            peer: opening.peer,
+            peer,
+            identity: identity.map(Box::new),
             sub_protocol: accepted.sub_protocol().map(Into::into),
             stream: Arc::clone(&self.stream),
             outgoing: Outgoing::new(Sender::Server, &settings.config, agreement),
@@ -299,20 +361,13 @@ impl Connection {
             mailbox: Arc::clone(&ctx.mailbox),
         });
         let incoming = Incoming::new(Role::Server, &settings.config, agreement);
-        self.open(caller, incoming, service, ctx);
-        Ok(())
-    }
-
-    fn open(
-        &mut self,
-        caller: Caller,
-        incoming: Incoming,
-        service: Box<dyn Service>,
-        ctx: &mut Context,
-    ) {
-        let mut open = Box::new(Open::new(caller, incoming, service, ctx));
+        Place::join(&mut self.place, place);
+        ctx.settings.admission.turn(&mut self.held, Held::Open);
+        let mut open =
+            Box::new(Open::new(caller, incoming, accept.service, &route.settings, ctx.now));
         open.begin(ctx);
         self.stage = Stage::Open(open);
+        Ok(())
     }
 
     /// Leaves the stage that ended: what is still to be sent is sent, for a while.
@@ -328,47 +383,15 @@ impl Connection {
             End::Closed(out) => (out, true),
             End::Failed(out) => (out, false),
         };
-        // What is queued has as long as a Close has for its answer.
-        let deadline = ctx.now.saturating_add(ctx.settings.close_timeout.max(LINGER));
-        let mut lingering = Box::new(Lingering { out, deadline, done, shut: false });
+        // What is queued has as long as a Close has for its answer, and a refusal as a request.
+        let time = match &self.stage {
+            Stage::Open(open) => open.close_timeout(),
+            _ => ctx.settings.handshake_timeout,
+        };
+        let deadline = ctx.now.saturating_add(time.max(LINGER));
+        let mut lingering = Box::new(Lingering::new(out, done, deadline));
         let next = lingering.turn(&self.stream, &mut Inbox::new(), ctx.now);
         self.stage = Stage::Lingering(lingering);
         next
-    }
-}
-
-impl Lingering {
-    /// Sends what is left, then waits for the peer to close: closing on unread bytes would make
-    /// the system reset the connection, and what was sent last could be lost on the way.
-    fn turn(&mut self, stream: &TcpStream, inbox: &mut Inbox, now: Duration) -> Next {
-        while let Some(bytes) = self.out.poll_transmit() {
-            match io::Write::write(&mut &*stream, bytes) {
-                Ok(n) => self.out.transmitted(n),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => return Next::Gone,
-            }
-        }
-        if self.out.is_empty() {
-            if self.done {
-                return Next::Gone;
-            }
-            if !self.shut {
-                self.shut = true;
-                self.deadline = self.deadline.min(now.saturating_add(LINGER));
-                let _ = stream.shutdown(Shutdown::Write);
-            }
-        }
-        for _ in 0..READS {
-            inbox.clear();
-            match (&*stream).read(inbox.space(1)) {
-                Ok(0) => return Next::Gone,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Next::Wait,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Next::Gone,
-            }
-        }
-        Next::Again
     }
 }

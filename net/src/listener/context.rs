@@ -1,30 +1,36 @@
 //! What a loop lends to the connection whose turn it is.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wirewright_core::handshake::{HandshakeLimits, Rejection, Request};
-use wirewright_core::{Config, Inbox, KeepAliveOptions, Outbox};
+use wirewright_core::handshake::HandshakeLimits;
+use wirewright_core::{Inbox, Outbox};
 
+use super::admission::Admission;
+use super::fallback::Fallback;
 use super::mailbox::Mailbox;
-use super::service::{Service, UpgradeService};
+use super::options::Defaults;
+use super::routes::{Known, Routes};
+use crate::workers::Workers;
 
-/// A listener's options, as its loops read them.
+/// A listener's options, as its loops read them, and what they share.
 pub(crate) struct Settings {
-    pub(crate) config: Config,
     pub(crate) handshake_limits: HandshakeLimits,
     pub(crate) handshake_timeout: Duration,
-    pub(crate) close_timeout: Duration,
-    pub(crate) keep_alive: Arc<KeepAliveOptions>,
-    pub(crate) max_queued: usize,
-    pub(crate) sub_protocols: Vec<String>,
-    pub(crate) service: Box<dyn UpgradeService>,
+    pub(crate) max_request_body: usize,
+    pub(crate) defaults: Defaults,
+    pub(crate) routes: Routes,
+    pub(crate) fallback: Fallback,
+    pub(crate) admission: Arc<Admission>,
+    /// For what may block before the 101.
+    pub(crate) workers: Workers,
 }
 
 /// What all connections of a loop use in turn.
 pub(crate) struct Context {
     pub(crate) settings: Arc<Settings>,
+    /// The routes, as this loop knows them.
+    pub(crate) known: Known,
     pub(crate) mailbox: Arc<Mailbox>,
     /// The time, as of this wake-up.
     pub(crate) now: Duration,
@@ -43,8 +49,9 @@ const SPARE: usize = 8;
 const SPARE_BYTES: usize = 2 << 20;
 
 impl Context {
-    pub(crate) const fn new(settings: Arc<Settings>, mailbox: Arc<Mailbox>) -> Self {
-        Self { settings, mailbox, now: Duration::ZERO, lent: None, mark: 0, spare: Vec::new() }
+    pub(crate) fn new(settings: Arc<Settings>, mailbox: Arc<Mailbox>) -> Self {
+        let (known, now) = (settings.routes.known(), Duration::ZERO);
+        Self { settings, known, mailbox, now, lent: None, mark: 0, spare: Vec::new() }
     }
 
     pub(crate) fn spare_inbox(&mut self) -> Box<Inbox> {
@@ -57,14 +64,5 @@ impl Context {
         if self.spare.len() < SPARE && inbox.capacity() <= SPARE_BYTES {
             self.spare.push(inbox);
         }
-    }
-
-    /// Asks the user's service; a panic of it refuses this one request with 500.
-    pub(crate) fn upgrade(&self, request: &Request) -> Result<Box<dyn Service>, Rejection> {
-        let service = &self.settings.service;
-        catch_unwind(AssertUnwindSafe(|| service.upgrade(request))).unwrap_or_else(|_| {
-            tracing::error!("upgrade service panicked, refusing the request");
-            Err(Rejection::internal_error())
-        })
     }
 }

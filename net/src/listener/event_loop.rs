@@ -11,9 +11,11 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use wirewright_core::Inbox;
 
 use super::Stop;
+use super::admission::{Held, Rate};
 use super::connection::{Connection, Next};
 use super::context::{Context, Settings};
-use super::mailbox::{Command, Mailbox};
+use super::mailbox::{Command, Mailbox, Newcomer};
+use super::opening::discard;
 use super::slots::Slots;
 use super::timers::Timers;
 use crate::clock;
@@ -29,6 +31,9 @@ const ACCEPT_AGAIN: Token = Token(2);
 const SCRATCH: usize = 256 * 1024;
 /// Events taken from the system at once.
 const EVENTS: usize = 1024;
+/// Connections accepted in a row: in a storm of them, those that came first get their turn before
+/// there are so many that the later ones are refused.
+const ACCEPTS: usize = 64;
 /// How long accepting rests when the system is out of descriptors or memory: a socket that stays
 /// ready would make the loop spin, an edge that is not repeated would make it deaf.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -40,8 +45,12 @@ pub(crate) struct EventLoop {
     /// All loops, to deal connections out to, on the loop that accepts.
     peers: Vec<Arc<Mailbox>>,
     next_peer: usize,
+    /// Connections accepted a second, where those are limited.
+    rate: Option<Rate>,
     /// Accepting rests: the system has nothing to accept with, and a timer is set.
     resting: bool,
+    /// There are more to accept, when others had their turn.
+    accept_more: bool,
     slots: Slots<Connection>,
     timers: Timers,
     /// Connections with more to read than fitted into their turn.
@@ -56,12 +65,15 @@ impl EventLoop {
     pub(crate) fn new(settings: Arc<Settings>) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mailbox = Arc::new(Mailbox::new(Waker::new(poll.registry(), MAILBOX)?));
+        let rate = settings.admission.limits().rate;
         Ok(Self {
             poll,
             listener: None,
             peers: Vec::new(),
             next_peer: 0,
+            rate: rate.map(|(per_second, burst)| Rate::new(per_second, burst)),
             resting: false,
+            accept_more: false,
             slots: Slots::new(),
             timers: Timers::new(),
             again: VecDeque::new(),
@@ -114,6 +126,9 @@ impl EventLoop {
                     self.drive(token, true);
                 }
             }
+            if std::mem::take(&mut self.accept_more) {
+                self.accept();
+            }
             self.timers.expire(self.ctx.now, &mut due);
             for token in due.drain(..) {
                 if token == ACCEPT_AGAIN {
@@ -128,11 +143,14 @@ impl EventLoop {
                 lent.settle();
             }
         }
-        self.ctx.mailbox.close();
+        for letter in self.ctx.mailbox.close() {
+            self.lost(letter);
+        }
         for token in self.slots.tokens() {
-            if let Some(mut connection) = self.slots.remove(token) {
+            if let Some(connection) = self.slots.get_mut(token) {
                 connection.abort();
             }
+            self.forget(token);
         }
     }
 
@@ -141,7 +159,7 @@ impl EventLoop {
     }
 
     fn wait(&self) -> Option<Duration> {
-        if !self.again.is_empty() {
+        if !self.again.is_empty() || self.accept_more {
             return Some(Duration::ZERO);
         }
         let stop = self.stop_by.map(|by| by.saturating_sub(self.ctx.now));
@@ -165,8 +183,7 @@ impl EventLoop {
     #[inline]
     fn after(&mut self, token: Token, next: Next) {
         if next == Next::Gone {
-            // Closing the descriptor, which the last handle does, takes it off the poll.
-            drop(self.slots.remove(token));
+            self.forget(token);
             return;
         }
         let Some(connection) = self.slots.get_mut(token) else { return };
@@ -183,15 +200,23 @@ impl EventLoop {
         }
     }
 
-    /// Accepts all that wait. No error of one connection, and no want of the system's, ends it.
+    fn forget(&mut self, token: Token) {
+        // Closing the descriptor, which the last handle does, takes it off the poll.
+        if let Some(connection) = self.slots.remove(token) {
+            self.ctx.settings.admission.leave(connection.held);
+        }
+    }
+
+    /// Accepts those that wait. No error of one connection, and no want of the system's, ends it.
     fn accept(&mut self) {
         if self.resting {
             // Each further connection is an event. It must not become a timer as well.
             return;
         }
-        while let Some(listener) = &self.listener {
+        for _ in 0..ACCEPTS {
+            let Some(listener) = &self.listener else { return };
             match listener.accept() {
-                Ok((stream, peer)) => self.deal(stream, peer),
+                Ok((stream, peer)) => self.admit(stream, peer),
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return,
                     // The peer was gone before we came (accept(2)).
@@ -209,28 +234,56 @@ impl EventLoop {
                 },
             }
         }
+        self.accept_more = true;
     }
 
-    /// Gives a new connection to the loop whose turn it is.
-    fn deal(&mut self, stream: TcpStream, peer: SocketAddr) {
+    /// Gives a new connection to the loop whose turn it is, or refuses it: unread, with an answer
+    /// that this very loop sees off, or by closing it where many such are waiting already.
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let admission = &self.ctx.settings.admission;
+        match admission.admit(peer.ip(), self.rate.as_mut(), self.ctx.now) {
+            Ok(place) => self.deal(Newcomer { stream, peer, held: Held::Handshaking, place }),
+            Err(reason) => {
+                tracing::debug!(?reason, %peer, "connection refused");
+                if admission.may_linger() {
+                    admission.enter(Held::Leaving);
+                    self.adopt(Newcomer { stream, peer, held: Held::Leaving, place: None });
+                }
+            }
+        }
+    }
+
+    fn deal(&mut self, newcomer: Newcomer) {
         let to = self.next_peer % self.peers.len().max(1);
         self.next_peer = to + 1;
         match self.peers.get(to) {
             Some(mailbox) if !Arc::ptr_eq(mailbox, &self.ctx.mailbox) => {
-                mailbox.send(Command::Adopt(stream, peer));
+                if let Some(letter) = mailbox.send(Command::Adopt(newcomer)) {
+                    self.lost(letter);
+                }
             }
-            _ => self.adopt(stream, peer),
+            _ => self.adopt(newcomer),
         }
     }
 
-    fn adopt(&mut self, stream: TcpStream, peer: SocketAddr) {
+    /// A letter that no loop reads any more.
+    fn lost(&self, letter: Command) {
+        if let Command::Adopt(newcomer) = &letter {
+            self.ctx.settings.admission.leave(newcomer.held);
+        }
+        discard(letter);
+    }
+
+    fn adopt(&mut self, newcomer: Newcomer) {
+        let held = newcomer.held;
         if self.stop_by.is_some() {
+            self.ctx.settings.admission.leave(held);
             return;
         }
         // Small messages must not wait for the acknowledgement of earlier ones.
-        let nodelay = stream.set_nodelay(true);
+        let nodelay = newcomer.stream.set_nodelay(true);
         let token = self.slots.next_token();
-        let mut connection = Connection::new(token, stream, peer, &self.ctx);
+        let mut connection = Connection::new(token, newcomer, &self.ctx);
         // Both directions for good: an edge costs nothing while nothing waits, and registering
         // anew would cost a system call each time.
         let both = Interest::READABLE | Interest::WRITABLE;
@@ -239,6 +292,7 @@ impl EventLoop {
             .map_or(Ok(()), |stream| self.poll.registry().register(stream, token, both));
         if let Err(error) = nodelay.and(registered) {
             tracing::debug!(%error, "connection lost before its first byte");
+            self.ctx.settings.admission.leave(held);
             return;
         }
         self.slots.insert(connection);
@@ -249,7 +303,15 @@ impl EventLoop {
         self.ctx.mailbox.take(letters);
         for letter in letters.drain(..) {
             match letter {
-                Command::Adopt(stream, peer) => self.adopt(stream, peer),
+                Command::Adopt(newcomer) => self.adopt(newcomer),
+                Command::Decided(token, decision) => match self.slots.get_mut(token) {
+                    Some(connection) => {
+                        connection.decided(decision);
+                        // What came meanwhile is an event that was seen.
+                        self.drive(token, true);
+                    }
+                    None => discard(decision),
+                },
                 Command::Look(token) => self.drive(token, false),
                 Command::Stop(stop) => self.stop(stop),
             }

@@ -1,24 +1,36 @@
 //! How other threads reach an event loop.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mio::net::TcpStream;
 use mio::{Token, Waker};
 
+use super::admission::{Held, Place};
+use super::opening::Decision;
+
 /// What a loop is asked to do.
-#[derive(Debug)]
 pub(crate) enum Command {
     /// A connection that another loop accepted.
-    Adopt(TcpStream, SocketAddr),
+    Adopt(Newcomer),
+    /// What somebody off the loop has decided on this connection's request.
+    Decided(Token, Box<Decision>),
     /// Look at this connection: a Close was sent on it.
     Look(Token),
     /// Begin, or end, the loop's life.
     Stop(super::Stop),
 }
 
+/// A connection that was accepted and counted, and has no loop yet.
+pub(crate) struct Newcomer {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) held: Held,
+    pub(crate) place: Option<Box<Place>>,
+}
+
 /// A loop's letter box.
-#[derive(Debug)]
 pub(crate) struct Mailbox {
     /// `None` once the loop has ended, and nothing is read any more.
     commands: Mutex<Option<Vec<Command>>>,
@@ -30,15 +42,16 @@ impl Mailbox {
         Self { commands: Mutex::new(Some(Vec::new())), waker }
     }
 
-    /// Leaves a letter. One for a loop that has ended is dropped, and a connection in it closed.
-    pub(crate) fn send(&self, command: Command) {
+    /// Leaves a letter, or gives back one for a loop that has ended.
+    pub(crate) fn send(&self, command: Command) -> Option<Command> {
         let mut commands = self.lock();
-        let Some(commands) = &mut *commands else { return };
+        let Some(commands) = &mut *commands else { return Some(command) };
         commands.push(command);
         if let Err(error) = self.waker.wake() {
             // The loop reads its letters at the next event or timer too.
             tracing::error!(%error, "event loop could not be woken");
         }
+        None
     }
 
     /// Moves all letters into `to`, which keeps its capacity from time to time.
@@ -48,12 +61,18 @@ impl Mailbox {
         }
     }
 
-    /// The loop ends: what it has not read goes, and so will all that still comes.
-    pub(crate) fn close(&self) {
-        *self.lock() = None;
+    /// The loop ends: what it has not read, and nothing that still comes.
+    pub(crate) fn close(&self) -> Vec<Command> {
+        self.lock().take().unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Vec<Command>>> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").finish_non_exhaustive()
     }
 }

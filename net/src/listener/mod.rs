@@ -4,17 +4,26 @@
 //! into the loop's inbox and, once [`open`], hands the engine's events to the user's [`service`];
 //! what a [`caller`] sends gathers in the loop's outbox and leaves in one write.
 
+mod admission;
 mod builder;
 mod caller;
 mod connection;
 mod context;
 mod event_loop;
+mod fallback;
+mod lingering;
 mod mailbox;
 mod open;
+mod opening;
+mod options;
+mod origin;
+mod routes;
 mod service;
 mod slots;
 mod timers;
+mod upgrade;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver};
@@ -22,9 +31,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+pub use admission::{ListenerStats, RefusedStats};
 pub use builder::ListenerBuilder;
 pub use caller::{Caller, Sent};
-pub use service::{Outcome, Reply, Service, UpgradeService};
+pub use fallback::{HttpRequest, HttpResponse};
+pub use options::ServiceOptions;
+pub use origin::{OriginError, OriginPolicy};
+pub use routes::RouteError;
+pub use service::{Outcome, Reply, Service};
+pub use upgrade::{Accept, UpgradeRequest, UpgradeService};
 
 use context::Settings;
 use event_loop::EventLoop;
@@ -40,9 +55,9 @@ pub(crate) enum Stop {
 }
 
 /// A running listener. Dropping it is [`abort`](Self::abort).
-#[derive(Debug)]
 pub struct Listener {
     local: SocketAddr,
+    settings: Arc<Settings>,
     mailboxes: Vec<Arc<Mailbox>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Disconnected once all loops have ended.
@@ -59,6 +74,43 @@ impl Listener {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Serves the paths of `route` with `service` from now on; see [`ListenerBuilder::route`].
+    ///
+    /// # Errors
+    /// [`RouteError`] if the route is malformed, or another has paths of it.
+    pub fn attach(&self, route: &str, service: impl UpgradeService) -> Result<(), RouteError> {
+        self.attach_with(route, ServiceOptions::new(), service)
+    }
+
+    /// As [`attach`](Self::attach), with options of the service's own.
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach).
+    pub fn attach_with(
+        &self,
+        route: &str,
+        options: ServiceOptions,
+        service: impl UpgradeService,
+    ) -> Result<(), RouteError> {
+        let service = options.route(Arc::new(service), &self.settings.defaults);
+        self.settings.routes.attach(route, service)
+    }
+
+    /// Serves a route no longer: requests for it get 404 from now on. Connections that are open,
+    /// and those on which somebody is deciding, go on.
+    ///
+    /// # Errors
+    /// [`RouteError::Unknown`] if it is not attached, or was attached by another name.
+    pub fn detach(&self, route: &str) -> Result<(), RouteError> {
+        self.settings.routes.detach(route)
+    }
+
+    /// What it has done so far and does now.
+    #[must_use]
+    pub fn stats(&self) -> ListenerStats {
+        self.settings.admission.stats()
     }
 
     /// Stops accepting, sends a Close with 1001 on each connection behind what is queued, and
@@ -92,8 +144,9 @@ impl Listener {
     }
 
     fn stop(&self, stop: Stop) {
+        self.settings.workers.stop();
         for mailbox in &self.mailboxes {
-            mailbox.send(Command::Stop(stop));
+            drop(mailbox.send(Command::Stop(stop)));
         }
     }
 
@@ -111,7 +164,7 @@ impl Listener {
         let loops = loops.into_iter().map(|each| (each, running.clone())).collect::<Vec<_>>();
         drop(running);
         let (threads, ended) = (Mutex::new(Vec::new()), Mutex::new(ended));
-        let listener = Self { local, mailboxes, threads, ended };
+        let listener = Self { local, settings, mailboxes, threads, ended };
         for (number, (event_loop, running)) in loops.into_iter().enumerate() {
             // If one cannot be had, dropping `listener` ends those before it.
             let thread = thread::Builder::new().name(format!("wirewright-{number}"));
@@ -122,6 +175,12 @@ impl Listener {
             lock(&listener.threads).push(thread);
         }
         Ok(listener)
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("local", &self.local).finish_non_exhaustive()
     }
 }
 

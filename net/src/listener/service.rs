@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use wirewright_core::handshake::{Rejection, Request};
 use wirewright_core::{Close, CloseCode};
 
 use super::caller::Caller;
@@ -76,24 +75,4 @@ pub trait Service: Send + 'static {
     /// peer's violation, a limit, the network, after which `on_close` follows.
     #[expect(unused_variables, reason = "named for whoever implements it")]
     fn on_error(&mut self, caller: &Caller, error: &ConnectionError) {}
-}
-
-/// Decides on upgrade requests; any `Fn(&Request) -> Result<impl Service, Rejection>` is one.
-pub trait UpgradeService: Send + Sync + 'static {
-    /// The service for a new connection, or why there is none. The request has passed all checks
-    /// of RFC 6455 §4.2.1.
-    ///
-    /// # Errors
-    /// The answer that the peer gets instead of a connection.
-    fn upgrade(&self, request: &Request) -> Result<Box<dyn Service>, Rejection>;
-}
-
-impl<F, S> UpgradeService for F
-where
-    F: Fn(&Request) -> Result<S, Rejection> + Send + Sync + 'static,
-    S: Service,
-{
-    fn upgrade(&self, request: &Request) -> Result<Box<dyn Service>, Rejection> {
-        self(request).map(|service| Box::new(service) as Box<dyn Service>)
-    }
 }
