@@ -13,6 +13,8 @@ use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing, Reply
 
 use super::connection::CallerParts;
 use super::mailbox::{Command, Mailbox};
+use super::opening::About;
+use super::options::RouteSettings;
 use crate::error::SendError;
 
 /// The handle to one of a listener's connections, from any thread, for as long as one likes:
@@ -40,8 +42,9 @@ struct Shared {
     /// Bytes in the queue, as the last send or flush left it.
     queued: AtomicUsize,
     peer: SocketAddr,
-    sub_protocol: Option<Box<str>>,
-    identity: Option<Box<Identity>>,
+    /// `None` for most: an idle connection pays one word.
+    about: Option<Box<About>>,
+    settings: Arc<RouteSettings>,
     sending: Mutex<Sending>,
     mailbox: Arc<Mailbox>,
 }
@@ -73,21 +76,13 @@ const DIRECT: usize = 16 * 1024;
 
 impl Caller {
     pub(crate) fn new(parts: CallerParts) -> Self {
-        let CallerParts { token, peer, sub_protocol, identity, .. } = parts;
-        let CallerParts { stream, outgoing, out, cap, mailbox, .. } = parts;
+        let CallerParts { token, peer, about, settings, stream, outgoing, out, mailbox } = parts;
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let queued = AtomicUsize::new(0);
-        let sending = Mutex::new(Sending {
-            outgoing,
-            out: Some(Box::new(out)),
-            stream: Some(stream),
-            corked: false,
-            sent: 0,
-            owed: None,
-            cap,
-        });
-        let about = Shared { id, token, queued, peer, sub_protocol, identity, sending, mailbox };
-        Self(Arc::new(about))
+        let (out, stream, cap) = (Some(Box::new(out)), Some(stream), settings.max_queued);
+        let sending = Sending { outgoing, out, stream, corked: false, sent: 0, owed: None, cap };
+        let sending = Mutex::new(sending);
+        Self(Arc::new(Shared { id, token, queued, peer, about, settings, sending, mailbox }))
     }
 
     /// Sends a text message.
@@ -170,13 +165,13 @@ impl Caller {
     /// The sub-protocol that the handshake agreed on.
     #[must_use]
     pub fn sub_protocol(&self) -> Option<&str> {
-        self.0.sub_protocol.as_deref()
+        self.0.about.as_ref()?.sub_protocol.as_deref()
     }
 
     /// Who the peer is, as the authenticator said; `None` where none was asked.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
-        self.0.identity.as_deref()
+        self.0.about.as_ref()?.identity.as_ref()
     }
 
     /// Bytes that wait to be sent.
@@ -190,6 +185,10 @@ impl Caller {
     pub fn is_open(&self) -> bool {
         let sending = self.lock();
         sending.stream.is_some() && !sending.outgoing.is_close_sent()
+    }
+
+    pub(crate) fn settings(&self) -> &RouteSettings {
+        &self.0.settings
     }
 
     fn send_with(
@@ -394,5 +393,17 @@ impl Sending {
             let _ = stream.shutdown(Shutdown::Both);
         }
         Err(SendError::Closed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What grows here is paid for each connection there is; `docs/PERFORMANCE.md` has the sum.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn an_idle_connection_shares_no_more_than_it_did() {
+        assert!(size_of::<Shared>() <= 168, "{}", size_of::<Shared>());
     }
 }

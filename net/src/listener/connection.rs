@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use mio::Token;
 use mio::net::TcpStream;
-use wirewright_core::handshake::{Identity, Rejection};
+use wirewright_core::handshake::Rejection;
 use wirewright_core::{Inbox, Incoming, Outbox, Outgoing, Role, Sender};
 
 use super::admission::{Held, Place, Reason};
@@ -23,7 +23,9 @@ use super::context::Context;
 use super::lingering::{LINGER, Lingering};
 use super::mailbox::{Mailbox, Newcomer};
 use super::open::{End, Flow, Open};
-use super::opening::{Decision, Granted, Opening, Refusal, Verdict, discard, negotiate};
+use super::opening::{About, Decision, Granted, Opening, Refusal, Verdict, discard, negotiate};
+use super::options::RouteSettings;
+use crate::clock;
 
 /// A connection, as its loop knows it.
 pub(crate) struct Connection {
@@ -32,8 +34,8 @@ pub(crate) struct Connection {
     stage: Stage,
     /// Bytes of its own, only while something is incomplete or may not be handled yet.
     inbox: Option<Box<Inbox>>,
-    /// When the loop will look at it next.
-    pub(crate) scheduled: Duration,
+    /// When the loop will look at it next, in nanoseconds.
+    pub(crate) scheduled: u64,
     /// It stands in line for another turn.
     pub(crate) in_line: bool,
     /// What it counts as.
@@ -52,13 +54,12 @@ enum Stage {
 pub(crate) struct CallerParts {
     pub(crate) token: Token,
     pub(crate) peer: SocketAddr,
-    pub(crate) sub_protocol: Option<Box<str>>,
-    pub(crate) identity: Option<Box<Identity>>,
+    pub(crate) about: Option<Box<About>>,
+    pub(crate) settings: Arc<RouteSettings>,
     pub(crate) stream: Arc<TcpStream>,
     pub(crate) outgoing: Outgoing,
     /// With the handshake's answer in it.
     pub(crate) out: Outbox,
-    pub(crate) cap: usize,
     pub(crate) mailbox: Arc<Mailbox>,
 }
 
@@ -92,7 +93,7 @@ impl Connection {
             stream: Arc::new(stream),
             stage,
             inbox: None,
-            scheduled: Duration::MAX,
+            scheduled: u64::MAX,
             in_line: false,
             held,
             place,
@@ -139,11 +140,11 @@ impl Connection {
 
     /// Acts on what is due.
     pub(crate) fn timeout(&mut self, ctx: &mut Context) -> Next {
-        if ctx.now < self.scheduled {
+        if clock::nanos(ctx.now) < self.scheduled {
             // A wake-up that an earlier one has replaced; another one will follow in its time.
             return Next::Wait;
         }
-        self.scheduled = Duration::MAX;
+        self.scheduled = u64::MAX;
         let next = match &mut self.stage {
             Stage::Opening(opening) if ctx.now >= opening.deadline => match opening.overdue() {
                 Some(refusal) => match self.refuse(&refusal, ctx) {
@@ -352,19 +353,17 @@ impl Connection {
         let caller = Caller::new(CallerParts {
             token: self.token,
             peer,
-            identity: identity.map(Box::new),
-            sub_protocol: accepted.sub_protocol().map(Into::into),
+            about: About::new(accepted.sub_protocol(), identity),
+            settings: Arc::clone(settings),
             stream: Arc::clone(&self.stream),
             outgoing: Outgoing::new(Sender::Server, &settings.config, agreement),
             out,
-            cap: settings.max_queued,
             mailbox: Arc::clone(&ctx.mailbox),
         });
         let incoming = Incoming::new(Role::Server, &settings.config, agreement);
         Place::join(&mut self.place, place);
         ctx.settings.admission.turn(&mut self.held, Held::Open);
-        let mut open =
-            Box::new(Open::new(caller, incoming, accept.service, &route.settings, ctx.now));
+        let mut open = Box::new(Open::new(caller, incoming, accept.service, ctx.now));
         open.begin(ctx);
         self.stage = Stage::Open(open);
         Ok(())
@@ -393,5 +392,18 @@ impl Connection {
         let next = lingering.turn(&self.stream, &mut Inbox::new(), ctx.now);
         self.stage = Stage::Lingering(lingering);
         next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What grows here is paid for each connection there is; `docs/PERFORMANCE.md` has the sum.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn an_idle_connection_is_no_larger_than_it_was() {
+        assert!(size_of::<Connection>() <= 64, "{}", size_of::<Connection>());
+        assert!(size_of::<Open>() <= 184, "{}", size_of::<Open>());
     }
 }

@@ -193,9 +193,10 @@ impl EventLoop {
             self.again.push_back(token);
         }
         if let Some(deadline) = connection.deadline()
-            && deadline < connection.scheduled
+            && let at = clock::nanos(deadline)
+            && at < connection.scheduled
         {
-            connection.scheduled = deadline;
+            connection.scheduled = at;
             self.timers.insert(deadline, token);
         }
     }

@@ -12,7 +12,6 @@ use wirewright_core::{
 
 use super::caller::{Caller, Sending};
 use super::context::Context;
-use super::options::RouteSettings;
 use super::service::{Outcome, Reply, Service};
 use crate::error::ConnectionError;
 
@@ -23,7 +22,6 @@ pub(crate) struct Open {
     /// `None` once it has panicked or been told of the end.
     service: Option<Box<dyn Service>>,
     keep_alive: KeepAlive,
-    settings: Arc<RouteSettings>,
     /// When the peer must have answered our Close.
     close_by: Option<Duration>,
     /// The peer does not read what we send, so that we do not read either, until so many bytes in
@@ -68,28 +66,20 @@ impl Open {
         caller: Caller,
         incoming: Incoming,
         service: Box<dyn Service>,
-        settings: &Arc<RouteSettings>,
         now: Duration,
     ) -> Self {
-        Self {
-            caller,
-            incoming,
-            service: Some(service),
-            keep_alive: KeepAlive::new(Arc::clone(&settings.keep_alive), now),
-            settings: Arc::clone(settings),
-            close_by: None,
-            paused_to: 0,
-        }
+        let keep_alive = KeepAlive::new(Arc::clone(&caller.settings().keep_alive), now);
+        Self { caller, incoming, service: Some(service), keep_alive, close_by: None, paused_to: 0 }
     }
 
     /// How long a Close has for its answer.
     pub(crate) fn close_timeout(&self) -> Duration {
-        self.settings.close_timeout
+        self.caller.settings().close_timeout
     }
 
     /// Tells the service that the connection is open.
     pub(crate) fn begin(&mut self, ctx: &mut Context) {
-        ctx.mark = HIGH.min(self.settings.max_queued);
+        ctx.mark = HIGH.min(self.caller.settings().max_queued);
         self.caller.lock().cork(&mut ctx.lent);
         let opened = catch_unwind(AssertUnwindSafe(|| self.call(None, Service::on_open)));
         if opened.is_err() {
@@ -106,7 +96,7 @@ impl Open {
         if sending.has_sent(self.paused_to) {
             self.paused_to = 0;
         }
-        ctx.mark = HIGH.min(self.settings.max_queued).max(sending.queued() + 1);
+        ctx.mark = HIGH.min(self.caller.settings().max_queued).max(sending.queued() + 1);
         sending.cork(&mut ctx.lent);
         Ok(())
     }
@@ -138,7 +128,7 @@ impl Open {
             self.paused_to = pause(&sending);
         }
         if self.close_by.is_none() && sending.is_close_sent() {
-            self.close_by = Some(ctx.now.saturating_add(self.settings.close_timeout));
+            self.close_by = Some(ctx.now.saturating_add(self.caller.settings().close_timeout));
         }
         Ok(())
     }
@@ -242,7 +232,7 @@ impl Open {
     pub(crate) fn go_away(&mut self, ctx: &Context) {
         // An error is that a Close was sent already.
         let _ = self.caller.close(CloseCode::GOING_AWAY.value(), "");
-        let by = ctx.now.saturating_add(self.settings.close_timeout);
+        let by = ctx.now.saturating_add(self.caller.settings().close_timeout);
         self.close_by.get_or_insert(by);
     }
 

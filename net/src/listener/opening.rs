@@ -244,6 +244,20 @@ impl Opening {
     }
 }
 
+/// What only some connections keep of their opening.
+pub(crate) struct About {
+    pub(crate) sub_protocol: Option<Box<str>>,
+    pub(crate) identity: Option<Identity>,
+}
+
+impl About {
+    /// `None` where there is nothing to say.
+    pub(crate) fn new(sub_protocol: Option<&str>, identity: Option<Identity>) -> Option<Box<Self>> {
+        let some = sub_protocol.is_some() || identity.is_some();
+        some.then(|| Box::new(Self { sub_protocol: sub_protocol.map(Into::into), identity }))
+    }
+}
+
 impl Refusal {
     pub(crate) const fn new(reason: Reason, answer: Rejection) -> Self {
         Self { answer, reason }
