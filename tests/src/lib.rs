@@ -4,6 +4,8 @@ pub mod alloc;
 pub mod fuzzing;
 mod fuzzing_handshake;
 mod fuzzing_input;
+#[cfg(feature = "net")]
+pub mod http;
 pub mod inflate;
 pub mod naive;
 mod opening;

@@ -20,12 +20,18 @@ mod inboxes;
 mod keepalive;
 #[cfg(unix)]
 mod listener_accept;
+mod listener_admission;
+mod listener_attach;
+mod listener_authentication;
 mod listener_bulk;
 mod listener_callers;
 mod listener_deadlines;
 mod listener_echo;
+mod listener_fallback;
+mod listener_origin;
 mod listener_pressure;
 mod listener_refusals;
+mod listener_routes;
 mod listener_shutdown;
 mod mask;
 mod memory;

@@ -181,7 +181,9 @@ impl Admission {
         now: Duration,
     ) -> Result<Option<Box<Place>>, Reason> {
         let handshaking = self.handshaking.load(Relaxed);
-        let all = handshaking + self.open.load(Relaxed) + self.leaving.load(Relaxed);
+        // Those that leave take nobody's place, and are not without number either.
+        let leaving = self.leaving.load(Relaxed).saturating_sub(LEAVING);
+        let all = leaving.max(handshaking + self.open.load(Relaxed));
         if rate.is_some_and(|rate| !rate.take(now)) {
             return Err(Reason::Rate);
         }

@@ -34,7 +34,7 @@ pub struct ServiceOptions {
     keep_alive: Option<KeepAliveOptions>,
     max_queued: Option<usize>,
     origins: Option<OriginPolicy>,
-    authenticators: Vec<Arc<dyn Authenticator>>,
+    authenticators: Option<Vec<Arc<dyn Authenticator>>>,
     check: Option<Arc<Check>>,
     may_block: bool,
 }
@@ -104,7 +104,13 @@ impl ServiceOptions {
     /// As [`ListenerBuilder::authenticator`](super::ListenerBuilder::authenticator), in the place
     /// of the listener's: whoever is let in here need not be there.
     pub fn authenticator(mut self, authenticator: impl Authenticator + 'static) -> Self {
-        self.authenticators.push(Arc::new(authenticator));
+        self.authenticators.get_or_insert_default().push(Arc::new(authenticator));
+        self
+    }
+
+    /// Lets in whoever asks, although the listener has authenticators.
+    pub fn anonymous(mut self) -> Self {
+        self.authenticators = Some(Vec::new());
         self
     }
 
@@ -146,15 +152,11 @@ impl ServiceOptions {
             keep_alive: self.keep_alive.map_or_else(|| defaults.keep_alive.clone(), Arc::new),
             max_queued: self.max_queued.unwrap_or(defaults.max_queued),
         };
-        let authenticators = match self.authenticators {
-            none if none.is_empty() => defaults.authenticators.clone(),
-            own => own,
-        };
         Route {
             settings: Arc::new(settings),
             sub_protocols: self.sub_protocols.unwrap_or_else(|| defaults.sub_protocols.clone()),
             origins: self.origins.unwrap_or_else(|| defaults.origins.clone()),
-            authenticators,
+            authenticators: self.authenticators.unwrap_or_else(|| defaults.authenticators.clone()),
             check: self.check,
             may_block: self.may_block || service.may_block(),
             service,
