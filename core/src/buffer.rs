@@ -30,6 +30,8 @@ const KEEP: usize = 16 * 1024;
 const PATIENCE: u8 = 64;
 /// What a buffer may hold over a quarter more than what it holds of use, when it grows.
 const SLACK: usize = 4 * 1024;
+/// What a buffer without memory gets when its first small piece comes.
+const FIRST: usize = 256;
 
 impl Usage {
     pub(crate) const fn new() -> Self {
@@ -123,6 +125,7 @@ impl Buffer {
     /// Removes all but the first `n` bytes.
     #[inline]
     pub(crate) fn truncate(&mut self, n: usize) {
+        self.usage.reached(self.end);
         self.end = self.end.min(self.start + n);
     }
 
@@ -182,6 +185,27 @@ impl Buffer {
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len())[..bytes.len()].copy_from_slice(bytes);
         self.end += bytes.len();
+    }
+
+    /// As [`extend`](Self::extend), for what comes in many small pieces: it grows by doubling, so
+    /// that each byte is moved twice at most.
+    #[inline]
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        let end = self.end.saturating_add(bytes.len());
+        if end > self.bytes.len() {
+            return self.push_grown(bytes);
+        }
+        self.bytes[self.end..end].copy_from_slice(bytes);
+        self.end = end;
+    }
+
+    #[cold]
+    fn push_grown(&mut self, bytes: &[u8]) {
+        self.compact();
+        if self.bytes.len() - self.end < bytes.len() {
+            self.grow(bytes.len().max(self.bytes.len()).max(FIRST));
+        }
+        self.extend(bytes);
     }
 
     /// Gives memory back after a burst, by halves, once the buffer has long been larger than its

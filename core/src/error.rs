@@ -182,4 +182,7 @@ pub enum Misuse {
     /// A part of another type than the message it continues (RFC 6455 §5.4).
     #[error("text and binary parts in one message")]
     PartKind,
+    /// A text message that was written byte by byte and is not UTF-8 (RFC 6455 §5.6).
+    #[error("text message to be sent is not UTF-8")]
+    TextUtf8,
 }

@@ -11,8 +11,8 @@ use crate::deflate::Compressor;
 #[derive(Debug, Default)]
 pub struct Outbox {
     pub(crate) buffer: Buffer,
-    /// A message's compressed bytes, before they are cut into frames.
-    deflated: Vec<u8>,
+    /// A message's compressed bytes, before they are cut into frames; empty between messages.
+    pub(crate) deflated: Vec<u8>,
     deflated_usage: Usage,
     /// A compressor that no message uses at present, for connections that start each message
     /// with an empty window: it costs an idle connection nothing.

@@ -8,6 +8,7 @@ use crate::config::{Config, Role};
 use crate::deflate::{Agreement, Deflation};
 use crate::encoder::{self, FrameKind};
 use crate::error::Misuse;
+use crate::frame_writer::{Begun, FrameWriter, Written};
 use crate::header::{MAX_CONTROL_PAYLOAD, MAX_HEADER};
 use crate::masking_keys::MaskingKeys;
 use crate::message::{Message, MessageKind};
@@ -93,6 +94,39 @@ impl Outgoing {
     ) -> Result<(), Misuse> {
         self.idle()?;
         self.frames(FrameKind::whole(message.kind()), message.as_bytes(), out);
+        Ok(())
+    }
+
+    /// Sends a message that `write` writes where it will leave from, compressed and cut as
+    /// [`send`](Self::send) does: one that is neither is never copied. After an error of `write`
+    /// the outbox is as before.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), before `write` is called; [`Misuse::TextUtf8`] for a text that is
+    /// none; the error of `write`.
+    pub fn send_with<E: From<Misuse>>(
+        &mut self,
+        kind: MessageKind,
+        out: &mut Outbox,
+        write: impl FnOnce(FrameWriter<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let written = self.write(kind, out, write)?;
+        self.send_written(kind, written, out);
+        Ok(())
+    }
+
+    /// As [`send_with`](Self::send_with), and as it is, whatever was negotiated.
+    ///
+    /// # Errors
+    /// As [`send_with`](Self::send_with).
+    pub fn send_uncompressed_with<E: From<Misuse>>(
+        &mut self,
+        kind: MessageKind,
+        out: &mut Outbox,
+        write: impl FnOnce(FrameWriter<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let written = self.write(kind, out, write)?;
+        self.send_written_plain(kind, written, out);
         Ok(())
     }
 
@@ -249,6 +283,50 @@ impl Outgoing {
             kind.rsv1 = true;
             self.frames(kind, &bytes, out);
         }
+        out.return_deflated(bytes);
+    }
+
+    fn write<E: From<Misuse>>(
+        &self,
+        kind: MessageKind,
+        out: &mut Outbox,
+        write: impl FnOnce(FrameWriter<'_>) -> Result<(), E>,
+    ) -> Result<Written, E> {
+        self.idle()?;
+        let mut begun = Begun::new(&mut out.buffer);
+        write(begun.writer())?;
+        Ok(begun.keep(kind)?)
+    }
+
+    fn send_written(&mut self, kind: MessageKind, written: Written, out: &mut Outbox) {
+        let payload = written.payload(&out.buffer);
+        let deflation = self.deflation.as_mut().filter(|it| payload.len() >= it.threshold);
+        let Some(deflation) = deflation else {
+            return self.send_written_plain(kind, written, out);
+        };
+        let mut bytes = core::mem::take(&mut out.deflated);
+        deflation.compress(payload, true, &mut bytes, &mut out.spare_compressor);
+        // As in `send_compressed`.
+        if deflation.forgets() && bytes.len() >= payload.len() {
+            out.return_deflated(bytes);
+            return self.send_written_plain(kind, written, out);
+        }
+        written.remove(&mut out.buffer);
+        self.frames(FrameKind { rsv1: true, ..FrameKind::whole(kind) }, &bytes, out);
+        out.return_deflated(bytes);
+    }
+
+    fn send_written_plain(&mut self, kind: MessageKind, written: Written, out: &mut Outbox) {
+        let kind = FrameKind::whole(kind);
+        let payload = written.payload(&out.buffer);
+        if payload.len() <= self.frame_size {
+            return written.seal(kind, self.keys.as_mut(), &mut out.buffer);
+        }
+        // Headers go in between, so that each part moves: by way of the memory for compression.
+        let mut bytes = core::mem::take(&mut out.deflated);
+        bytes.extend_from_slice(payload);
+        written.remove(&mut out.buffer);
+        self.frames(kind, &bytes, out);
         out.return_deflated(bytes);
     }
 }

@@ -12,6 +12,7 @@ mod frames_fragments;
 mod frames_header;
 mod frames_oracle;
 mod frames_sending;
+mod frames_writing;
 mod fuzz_seeds;
 mod handshake_client;
 mod handshake_server;
