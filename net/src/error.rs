@@ -1,9 +1,10 @@
 //! Errors by fault: the peer's, a limit's, the caller's, the network's.
 
-use std::error::Error;
 use std::io;
 
 use wirewright_core::{Limit, Misuse, ReceiveError, Violation};
+
+use crate::message::{BindError, BoxError};
 
 /// What went wrong on one of a listener's connections.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +22,18 @@ pub enum ConnectionError {
     /// The peer answered no Ping for as long as `keep_alive` allows; the connection is over.
     #[error("peer answered no ping within the timeout of `keep_alive`")]
     Unresponsive,
+    /// A message breaks the rules of its type; the connection goes on.
+    #[error(transparent)]
+    Message(BindError),
     /// A callback gave an error; the connection goes on.
     #[error("callback failed: {0}")]
-    Callback(#[source] Box<dyn Error + Send + Sync>),
+    Callback(#[source] BoxError),
+}
+
+impl ConnectionError {
+    pub(crate) fn callback(error: BoxError) -> Self {
+        error.downcast().map_or_else(Self::Callback, |error| Self::Message(*error))
+    }
 }
 
 impl From<ReceiveError> for ConnectionError {

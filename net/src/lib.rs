@@ -21,8 +21,12 @@
 
 mod client;
 mod clock;
+mod close_frame;
 mod error;
 mod listener;
+mod message;
+mod reply;
+mod typed;
 mod workers;
 
 pub use client::{
@@ -30,12 +34,21 @@ pub use client::{
     Deadline, PongReply, Proxy, ProxyError, ProxyUrlError, RedirectError, Resolver, SocksReply,
     TcpKeepAlive, UrlFailure,
 };
+pub use close_frame::CloseFrame;
 pub use error::{ConnectionError, SendError};
 pub use listener::{
     Accept, Caller, HttpRequest, HttpResponse, Listener, ListenerBuilder, ListenerStats,
     OriginError, OriginPolicy, Outcome, RefusedStats, Reply, RouteError, Sent, Service,
     ServiceOptions, UpgradeRequest, UpgradeService,
 };
+#[cfg(feature = "validation")]
+pub use message::Valid;
+pub use message::{
+    BindError, Either, FromMessage, IntoMessage, Json, MessageSink, MessageWriter, Parsed,
+    WriteError,
+};
+pub use reply::IntoReply;
+pub use typed::Typed;
 pub use wirewright_core as core;
 pub use wirewright_core::handshake::{
     Authenticator, Credentials, CredentialsError, HandshakeError, HandshakeLimits, Headers,

@@ -37,6 +37,7 @@ mod listener_shutdown;
 mod mask;
 mod memory;
 mod messages;
+mod messages_typed;
 mod pair;
 mod retry;
 mod streaming;

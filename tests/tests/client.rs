@@ -12,5 +12,6 @@ mod reading;
 mod recovery;
 mod redirect;
 mod steady;
+mod typed;
 mod violations;
 mod writing;

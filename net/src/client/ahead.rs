@@ -27,6 +27,10 @@ impl Ahead {
         self.held.saturating_add(more) >= self.limit
     }
 
+    pub(super) const fn limit(&self) -> usize {
+        self.limit
+    }
+
     pub(super) fn push(&mut self, message: Message<'_>) {
         self.held += message.len() + OVERHEAD;
         self.queue.push_back(message.into());

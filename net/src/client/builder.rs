@@ -49,6 +49,7 @@ pub struct ClientBuilder {
     pub(super) read_ahead: usize,
     pub(super) retry: Option<Retry>,
     pub(super) hooks: Hooks,
+    pub(super) validate: bool,
 }
 
 impl ClientBuilder {
@@ -81,6 +82,7 @@ impl ClientBuilder {
             read_ahead: 1 << 20,
             retry: None,
             hooks: Hooks::default(),
+            validate: true,
         }
     }
 
@@ -208,6 +210,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether values are held to the rules of their type as they are read (`Valid`, and
+    /// [`FromMessage::check`](crate::FromMessage::check)); on by default.
+    pub fn validation(mut self, validate: bool) -> Self {
+        self.validate = validate;
+        self
+    }
+
     /// How long a read may take until its message is complete. For ever by default.
     pub fn read_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.timing.read = timeout;
@@ -315,6 +324,7 @@ impl fmt::Debug for ClientBuilder {
             .field("read_ahead", &self.read_ahead)
             .field("retry", &self.retry)
             .field("hooks", &self.hooks)
+            .field("validate", &self.validate)
             .finish_non_exhaustive()
     }
 }

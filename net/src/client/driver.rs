@@ -24,6 +24,7 @@ use super::error::ClientError;
 use super::hooks::Hooks;
 use super::link::Link;
 use super::recovery::Recovery;
+use super::replies::Replies;
 use super::socket::{KernelTimeout, Socket, Until, Ways};
 use super::turn::Turn;
 
@@ -34,7 +35,11 @@ pub(super) struct Driver {
     pub(super) pending: Arc<Pending>,
     pub(super) incoming: Turn<Reader>,
     pub(super) outgoing: Turn<Writer>,
+    /// What those who wait for a reply look for.
+    pub(super) replies: Replies,
     pub(super) timing: Timing,
+    /// Whether values are held to the rules of their type.
+    pub(super) validate: bool,
     pub(super) custody: Custody,
     pub(super) hooks: Hooks,
     /// Of a client that connects again by itself.
@@ -157,7 +162,9 @@ impl Driver {
             pending,
             incoming: Turn::new(reader),
             outgoing: Turn::new(writer),
+            replies: Replies::default(),
             timing,
+            validate: plan.validate,
             custody: Custody::new(),
             hooks: plan.hooks.clone(),
             recovery: None,

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::message::{BindError, BoxError};
 use wirewright_core::handshake::{CredentialsError, HandshakeError, HandshakeMisuse, Refused};
 use wirewright_core::{CloseCode, Limit, MessageKind, Misuse, ReceiveError, UriError, Violation};
 
@@ -12,9 +13,9 @@ use super::reach::{Attempts, Joined, ProxyError, RedirectError, UrlFailure};
 
 /// What went wrong.
 ///
-/// After [`WrongType`](Self::WrongType), [`Misuse`](Self::Misuse) and
-/// [`TimedOut`](Self::TimedOut) of a read or write the connection is as it was and goes on; after
-/// the others it is over, or was never opened.
+/// After [`WrongType`](Self::WrongType), [`Bind`](Self::Bind), [`Value`](Self::Value),
+/// [`Unread`](Self::Unread), [`Misuse`](Self::Misuse) and [`TimedOut`](Self::TimedOut) of a read or
+/// write the connection is as it was and goes on; after the others it is over, or was never opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -80,6 +81,19 @@ pub enum ClientError {
         expected: MessageKind,
         /// What came.
         found: MessageKind,
+    },
+    /// The next message is not the value that it was to be. It is not lost: the next read returns
+    /// it.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A value could not be written as a message; nothing was sent.
+    #[error("message could not be written: {0}")]
+    Value(#[source] BoxError),
+    /// While a reply was awaited, so much else came that nobody has read.
+    #[error("reply not among more than {max} bytes of unread messages, set by `max_read_ahead`")]
+    Unread {
+        /// The limit.
+        max: usize,
     },
     /// A deadline has passed.
     #[error("{0}")]
@@ -242,6 +256,15 @@ impl ClientError {
             Self::Closed { code, reason } => Self::Closed { code: *code, reason: reason.clone() },
             _ => Self::GaveUp(Arc::clone(error)),
         }
+    }
+
+    /// A message of the other type than this one came.
+    pub(super) const fn wrong_type(expected: MessageKind) -> Self {
+        let found = match expected {
+            MessageKind::Text => MessageKind::Binary,
+            MessageKind::Binary => MessageKind::Text,
+        };
+        Self::WrongType { expected, found }
     }
 
     pub(super) const fn dropped() -> Self {

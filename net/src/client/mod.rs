@@ -5,6 +5,7 @@ mod ahead;
 mod background;
 mod builder;
 mod closing;
+mod compose;
 mod connect;
 mod control;
 mod cookie;
@@ -17,11 +18,13 @@ mod link;
 mod reach;
 mod receive;
 mod recovery;
+mod replies;
 mod serve;
 mod socket;
 mod stats;
 mod transmit;
 mod turn;
+mod typed;
 mod verdict;
 
 use std::fmt;
@@ -117,7 +120,7 @@ impl Client {
     /// [`ClientError::Network`] and [`ClientError::Aborted`] when the connection has ended, as
     /// often as it is asked.
     pub fn read(&self) -> Result<MessageBuf, ClientError> {
-        self.driver.read(None, |message| message.into())
+        self.driver.read(|message| Ok(message.into()))
     }
 
     /// Waits for the next message and copies it into `message`, whose memory is used again;
@@ -126,7 +129,11 @@ impl Client {
     /// # Errors
     /// As [`read`](Self::read), where the close was not normal.
     pub fn read_into(&self, message: &mut MessageBuf) -> Result<bool, ClientError> {
-        match self.driver.read(None, |arrived| message.set(arrived)) {
+        let set = |arrived: Message<'_>| {
+            message.set(arrived);
+            Ok(())
+        };
+        match self.driver.read(set) {
             Ok(()) => Ok(true),
             Err(error) if error.is_normal_close() => Ok(false),
             Err(error) => Err(error),
@@ -143,7 +150,7 @@ impl Client {
     /// As [`read`](Self::read).
     #[inline]
     pub fn read_with<T>(&self, take: impl FnOnce(Message<'_>) -> T) -> Result<T, ClientError> {
-        self.driver.read(None, take)
+        self.driver.read(|message| Ok(take(message)))
     }
 
     /// Waits for the next message, which is to be text.
@@ -152,9 +159,9 @@ impl Client {
     /// [`ClientError::WrongType`] if it is not; the next read returns it. Else as
     /// [`read`](Self::read).
     pub fn read_text(&self) -> Result<String, ClientError> {
-        self.driver.read(Some(MessageKind::Text), |message| match message {
-            Message::Text(text) => text.into(),
-            Message::Binary(_) => String::new(),
+        self.driver.read(|message| match message {
+            Message::Text(text) => Ok(text.into()),
+            Message::Binary(_) => Err(ClientError::wrong_type(MessageKind::Text)),
         })
     }
 
@@ -164,7 +171,10 @@ impl Client {
     /// [`ClientError::WrongType`] if it is not; the next read returns it. Else as
     /// [`read`](Self::read).
     pub fn read_binary(&self) -> Result<Vec<u8>, ClientError> {
-        self.driver.read(Some(MessageKind::Binary), |message| message.as_bytes().into())
+        self.driver.read(|message| match message {
+            Message::Text(_) => Err(ClientError::wrong_type(MessageKind::Binary)),
+            Message::Binary(bytes) => Ok(bytes.into()),
+        })
     }
 
     /// Sends a text message.
@@ -183,18 +193,6 @@ impl Client {
     #[inline]
     pub fn write_binary(&self, bytes: &[u8]) -> Result<(), ClientError> {
         self.driver.write(Message::Binary(bytes))
-    }
-
-    /// Sends a message: text for `&str`, binary for `&[u8]`. When this returns, the system has
-    /// all of it.
-    ///
-    /// # Errors
-    /// [`Misuse::CloseSent`](wirewright_core::Misuse::CloseSent) after a close of this side;
-    /// [`ClientError::TimedOut`], which says whether a part was sent; and when the connection has
-    /// ended, as [`read`](Self::read).
-    #[inline]
-    pub fn write_message<'a>(&self, message: impl Into<Message<'a>>) -> Result<(), ClientError> {
-        self.driver.write(message.into())
     }
 
     /// Sends a Ping of at most 125 bytes. It waits for no answer and reads nothing.

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wirewright_core::{Event, KeepAlive, KeepAliveAction, Message, MessageKind, ReceiveError};
+use wirewright_core::{Event, KeepAlive, KeepAliveAction, Message, ReceiveError};
 
 use super::control::End;
 use super::driver::{Driver, Flushed, Reader, deadline, is_past};
@@ -48,18 +48,17 @@ pub(super) enum NoMore {
 const ROOM: usize = 256;
 
 impl Driver {
-    /// Gives the next message to `take`, if it is of the kind that is wanted.
+    /// Gives the next message to `take`. One that it does not take is the next again.
     #[inline]
     pub(super) fn read<T>(
         &self,
-        wanted: Option<MessageKind>,
-        take: impl FnOnce(Message<'_>) -> T,
+        take: impl FnOnce(Message<'_>) -> Result<T, ClientError>,
     ) -> Result<T, ClientError> {
         let deadline = deadline(self.timing.read);
         let late = ClientError::TimedOut(Deadline::Read);
         let turn = self.incoming.acquire(deadline).ok_or(late)?;
         self.enter(&turn);
-        let result = self.read_next(turn, deadline, wanted, take);
+        let result = self.read_next(turn, deadline, take);
         self.leave();
         result
     }
@@ -69,16 +68,14 @@ impl Driver {
         &'a self,
         mut turn: Taken<'a, Reader>,
         deadline: Option<Instant>,
-        wanted: Option<MessageKind>,
-        take: impl FnOnce(Message<'_>) -> T,
+        take: impl FnOnce(Message<'_>) -> Result<T, ClientError>,
     ) -> Result<T, ClientError> {
         let mut reader = &mut *turn;
         if let Some(message) = reader.ahead.front() {
-            is_wanted(message, wanted)?;
-        }
-        if let Some(message) = reader.ahead.pop() {
+            let taken = take(message)?;
+            reader.ahead.pop();
             reader.count_ahead();
-            return Ok(take(message.message()));
+            return Ok(taken);
         }
         let mut waited = false;
         loop {
@@ -89,12 +86,15 @@ impl Driver {
                         self.flush();
                     }
                     reader.link.counts.received.messages.add(1);
-                    if let Err(error) = is_wanted(message, wanted) {
+                    if self.is_reply(message) {
+                        continue;
+                    }
+                    let taken = take(message);
+                    if taken.is_err() {
                         reader.ahead.put_back(message);
                         reader.count_ahead();
-                        return Err(error);
                     }
-                    return Ok(take(message));
+                    return taken;
                 }
                 // A server that sends all the time, and never a message, does not move it either.
                 Ok(Event::NeedMore { .. }) if waited && is_past(deadline) => {
@@ -136,7 +136,7 @@ impl Driver {
 
     /// A read gives up. What is owed leaves first, a Ping above all: its time runs already, and
     /// the caller may take long before it comes back.
-    fn late(&self, link: &Link) -> ClientError {
+    pub(super) fn late(&self, link: &Link) -> ClientError {
         if link.control.is_pending() {
             self.flush();
         }
@@ -233,7 +233,7 @@ impl Driver {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
                     reader.link.counts.received.messages.add(1);
-                    if kept || !reader.ahead.is_full(0) {
+                    if !self.is_reply(message) && (kept || !reader.ahead.is_full(0)) {
                         reader.ahead.push(message);
                         reader.count_ahead();
                     }
@@ -246,7 +246,7 @@ impl Driver {
 
     /// Everything that can be received beside messages.
     #[cold]
-    fn note(
+    pub(super) fn note(
         &self,
         link: &Link,
         keep_alive: &mut KeepAlive,
@@ -351,14 +351,5 @@ impl Link {
             Ok(_) => End::Dropped,
             Err(error) => End::network(&error),
         });
-    }
-}
-
-fn is_wanted(message: Message<'_>, wanted: Option<MessageKind>) -> Result<(), ClientError> {
-    match wanted {
-        Some(expected) if expected != message.kind() => {
-            Err(ClientError::WrongType { expected, found: message.kind() })
-        }
-        _ => Ok(()),
     }
 }

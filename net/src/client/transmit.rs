@@ -32,8 +32,17 @@ impl Driver {
     /// Sends a message; it is in the kernel's hands when this returns.
     #[inline]
     pub(super) fn write(&self, message: Message<'_>) -> Result<(), ClientError> {
+        self.write_repeatable(|driver, deadline| driver.write_once(message, deadline))
+    }
+
+    /// Sends by `write`, once more over each connection that takes the place of a lost one.
+    #[inline]
+    pub(super) fn write_repeatable(
+        &self,
+        write: impl Fn(&Self, Option<Instant>) -> Result<(), Failed>,
+    ) -> Result<(), ClientError> {
         let deadline = deadline(self.timing.write);
-        while let Err(failed) = self.write_once(message, deadline) {
+        while let Err(failed) = write(self, deadline) {
             self.write_again(failed, deadline)?;
         }
         Ok(())
@@ -45,7 +54,7 @@ impl Driver {
             writer.link.counts.sent.messages.add(1);
             if writer.compresses || message.len() <= writer.part {
                 writer.outgoing.send(message, &mut writer.outbox)?;
-                self.transmit(writer, deadline).map_err(unfinished)
+                self.transmit_begun(writer, deadline)
             } else {
                 self.send_in_parts(writer, message, deadline)
             }
@@ -96,9 +105,19 @@ impl Driver {
                     sent.pongs.add(1);
                 }
             }
-            self.transmit(writer, deadline).map_err(unfinished)
+            self.transmit_begun(writer, deadline)
         })
         .map_err(|failed| failed.error)
+    }
+
+    /// Sends the outbox, in which a message is that was not there before.
+    #[inline]
+    pub(super) fn transmit_begun(
+        &self,
+        writer: &mut Writer,
+        deadline: Option<Instant>,
+    ) -> Result<(), ClientError> {
+        self.transmit(writer, deadline).map_err(unfinished)
     }
 
     /// Has the sender's turn at a frame boundary, with nothing before it in the way, and sees to

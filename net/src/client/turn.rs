@@ -45,7 +45,30 @@ impl<T> Turn<T> {
         {
             return Some(taken);
         }
-        self.stand_in_line(deadline)
+        self.stand_in_line(deadline, || false)
+    }
+
+    /// As [`acquire`](Self::acquire), for somebody who no longer wants it once `is_served`, of
+    /// which [`wake`](Self::wake) tells: then it is `None` as well.
+    pub(super) fn acquire_unless(
+        &self,
+        deadline: Option<Instant>,
+        is_served: impl Fn() -> bool,
+    ) -> Option<Taken<'_, T>> {
+        if is_served() {
+            return None;
+        }
+        if self.waiting.load(Ordering::Relaxed) == 0
+            && let Some(taken) = self.try_acquire()
+        {
+            return Some(taken);
+        }
+        self.stand_in_line(deadline, is_served)
+    }
+
+    /// Has those in line look again whether they are served.
+    pub(super) fn wake(&self) {
+        drop(Wake(self));
     }
 
     /// Takes the turn if nobody has it at this moment, past those in line: for what is done
@@ -70,7 +93,11 @@ impl<T> Turn<T> {
     }
 
     #[cold]
-    fn stand_in_line(&self, deadline: Option<Instant>) -> Option<Taken<'_, T>> {
+    fn stand_in_line(
+        &self,
+        deadline: Option<Instant>,
+        is_served: impl Fn() -> bool,
+    ) -> Option<Taken<'_, T>> {
         let mut line = self.lock_line();
         let ticket = line.next;
         line.next += 1;
@@ -87,6 +114,11 @@ impl<T> Turn<T> {
             }
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             line = match left {
+                _ if is_served() => {
+                    self.leave(&mut line, ticket);
+                    self.moved.notify_all();
+                    return None;
+                }
                 Some(left) if left.is_zero() => {
                     self.leave(&mut line, ticket);
                     // We may have been woken to no avail.
@@ -169,6 +201,26 @@ mod tests {
         assert!(Instant::now() >= deadline);
         drop(taken);
         assert!(turn.acquire(Some(Instant::now())).is_some());
+    }
+
+    #[test]
+    fn whoever_is_served_leaves_the_line() {
+        let turn = Turn::new(0);
+        let served = std::sync::atomic::AtomicBool::new(false);
+        let taken = turn.acquire(None).unwrap();
+        thread::scope(|scope| {
+            let waiting = scope
+                .spawn(|| turn.acquire_unless(None, || served.load(Ordering::SeqCst)).is_none());
+            while turn.waiting.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            served.store(true, Ordering::SeqCst);
+            turn.wake();
+            assert!(waiting.join().unwrap());
+        });
+        drop(taken);
+        assert!(turn.acquire_unless(None, || true).is_none());
+        assert!(turn.acquire_unless(None, || false).is_some());
     }
 
     #[test]

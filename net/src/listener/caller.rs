@@ -85,34 +85,6 @@ impl Caller {
         Self(Arc::new(Shared { id, token, queued, peer, about, settings, sending, mailbox }))
     }
 
-    /// Sends a text message.
-    ///
-    /// # Errors
-    /// [`SendError::Closed`] once a Close was sent or the connection is over,
-    /// [`SendError::Full`] while the queue is at its cap; the message was not sent.
-    pub fn write_text(&self, text: &str) -> Result<Sent, SendError> {
-        self.write_message(Message::Text(text))
-    }
-
-    /// Sends a binary message.
-    ///
-    /// # Errors
-    /// As [`write_text`](Self::write_text).
-    pub fn write_binary(&self, bytes: &[u8]) -> Result<Sent, SendError> {
-        self.write_message(Message::Binary(bytes))
-    }
-
-    /// Sends a message of either type.
-    ///
-    /// # Errors
-    /// As [`write_text`](Self::write_text).
-    pub fn write_message(&self, message: Message<'_>) -> Result<Sent, SendError> {
-        let mut sending = self.lock();
-        let sent = sending.send(message);
-        self.note(&sending);
-        sent
-    }
-
     /// Sends a Ping of at most 125 bytes.
     ///
     /// # Errors
@@ -225,6 +197,34 @@ impl fmt::Debug for Caller {
 impl Sending {
     #[inline]
     pub(crate) fn send(&mut self, message: Message<'_>) -> Result<Sent, SendError> {
+        self.make_way()?;
+        let (outgoing, out) = self.open()?;
+        if message.len() >= DIRECT
+            && let Some(head) = outgoing.head(message)?
+        {
+            return self.write_direct(&head, message.as_bytes());
+        }
+        outgoing.send(message, out)?;
+        self.written()
+    }
+
+    /// Sends a message that `send` appends to the queue.
+    #[inline]
+    pub(crate) fn send_by<E: From<SendError>>(
+        &mut self,
+        send: impl FnOnce(&mut Outgoing, &mut Outbox) -> Result<(), E>,
+    ) -> Result<Sent, E> {
+        self.make_way()?;
+        let (outgoing, out) = self.open()?;
+        let sent = send(outgoing, out);
+        // Also after an error: what was made for it is not kept.
+        let written = self.written()?;
+        sent.map(|()| written)
+    }
+
+    /// Before a message: is there room for it, and is anything owed?
+    #[inline]
+    fn make_way(&mut self) -> Result<(), SendError> {
         if self.queued() >= self.cap {
             let (queued, cap) = (self.flush_or_end()?, self.cap);
             if queued >= cap {
@@ -235,14 +235,7 @@ impl Sending {
             // Or it would wait for an empty queue, which those who go on sending may never leave.
             self.outgoing.reply(*reply, self.out.get_or_insert_default());
         }
-        let (outgoing, out) = self.open()?;
-        if message.len() >= DIRECT
-            && let Some(head) = outgoing.head(message)?
-        {
-            return self.write_direct(&head, message.as_bytes());
-        }
-        outgoing.send(message, out)?;
-        self.written()
+        Ok(())
     }
 
     /// Bytes that wait.

@@ -7,6 +7,7 @@
 mod admission;
 mod builder;
 mod caller;
+mod compose;
 mod connection;
 mod context;
 mod event_loop;

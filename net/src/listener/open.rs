@@ -313,7 +313,7 @@ impl Open {
                 }
                 return;
             }
-            Err(error) => return self.report(&ConnectionError::Callback(error)),
+            Err(error) => return self.report(&ConnectionError::callback(error)),
         };
         if let Err(error) = sent {
             self.report(&ConnectionError::Callback(Box::new(error)));

@@ -6,6 +6,7 @@ use wirewright_core::{Close, CloseCode};
 
 use super::caller::Caller;
 use crate::error::ConnectionError;
+use crate::message::BindError;
 
 /// What a callback gives back: a reply, or an error, which goes to [`Service::on_error`] while
 /// the connection goes on.
@@ -71,8 +72,18 @@ pub trait Service: Send + 'static {
     #[expect(unused_variables, reason = "named for whoever implements it")]
     fn on_close(&mut self, caller: &Caller, close: Close<'_>) {}
 
+    /// A message is not what a [`Typed`](crate::Typed) service needs. Unless this is implemented,
+    /// the connection is closed with 1003 and the cause.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_bind_error(&mut self, caller: &Caller, error: &BindError) -> Outcome {
+        Ok(error.close_frame().into())
+    }
+
     /// Something went wrong: a callback's own error, after which the connection goes on, or the
     /// peer's violation, a limit, the network, after which `on_close` follows.
     #[expect(unused_variables, reason = "named for whoever implements it")]
     fn on_error(&mut self, caller: &Caller, error: &ConnectionError) {}
 }
+
+/// Does nothing; for services that need no state.
+impl Service for () {}
