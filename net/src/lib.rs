@@ -22,6 +22,7 @@
 mod client;
 mod clock;
 mod close_frame;
+mod dispatcher;
 mod error;
 mod listener;
 mod message;
@@ -35,6 +36,7 @@ pub use client::{
     TcpKeepAlive, UrlFailure,
 };
 pub use close_frame::CloseFrame;
+pub use dispatcher::{DispatchError, Dispatched, Dispatcher, DispatcherBuilder, derived_name};
 pub use error::{ConnectionError, SendError};
 pub use listener::{
     Accept, Caller, HttpRequest, HttpResponse, Listener, ListenerBuilder, ListenerStats,

@@ -18,9 +18,9 @@ use crate::reply::IntoReply;
 /// 1003 unless it says otherwise; one that breaks the rules of its type to [`Service::on_error`].
 ///
 /// ```
-/// use wirewright::{Json, Listener, Request, Typed};
+/// use wirewright::{Json, Listener, UpgradeRequest, Typed};
 ///
-/// let upgrade = |_: &Request| {
+/// let upgrade = |_: &UpgradeRequest| {
 ///     Ok(Typed::new((), |(), _caller, Json(numbers): Json<Vec<i64>>| {
 ///         Json(numbers.iter().sum::<i64>())
 ///     }))

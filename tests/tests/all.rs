@@ -5,6 +5,7 @@ mod close;
 mod cuts;
 mod deflate_blocks;
 mod deflate_offer;
+mod dispatcher;
 mod docs;
 mod frames_deflate;
 mod frames_errors;

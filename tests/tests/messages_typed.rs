@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use wirewright::{
     BindError, Caller, Client, ClientError, CloseFrame, Compression, Either, FromMessage,
     IntoMessage, IntoReply, Json, Listener, Message, MessageBuf, MessageKind, MessageSink, Misuse,
-    Outcome, Parsed, Reply, Request, SendError, Sent, Service, Typed, Valid, WriteError,
+    Outcome, Parsed, Reply, SendError, Sent, Service, Typed, UpgradeRequest, Valid, WriteError,
 };
 use wirewright_tests::raw_client::{BINARY, CLOSE, PATIENCE, RawClient, TEXT};
 use wirewright_tests::services::{By, Call, echo, next, plain, start, start_echo};
@@ -356,7 +356,7 @@ fn large_and_compressed_messages_are_written_whole() {
             let _ = caller.write_uncompressed(Json(&it))?;
             Ok(Reply::json(&it)?)
         };
-        let upgrade = move |_: &Request| Ok(Typed::new((), handler));
+        let upgrade = move |_: &UpgradeRequest| Ok(Typed::new((), handler));
         let listener = listener.start("127.0.0.1:0", upgrade).unwrap();
         let client = Client::builder(&format!("ws://{}/", listener.local_addr()))
             .compression(compression)
@@ -421,14 +421,15 @@ where
 {
     let (log, lines) = mpsc::channel();
     let log = std::sync::Mutex::new(log);
-    let upgrade = move |_: &Request| Ok(Typed::new(Log(log.lock().unwrap().clone()), handler));
+    let upgrade =
+        move |_: &UpgradeRequest| Ok(Typed::new(Log(log.lock().unwrap().clone()), handler));
     (plain().start("127.0.0.1:0", upgrade).unwrap(), lines)
 }
 
 #[test]
 fn a_typed_service_binds_by_the_same_rules() {
     for (row, message, bind, expected) in rows() {
-        let upgrade = move |_: &Request| {
+        let upgrade = move |_: &UpgradeRequest| {
             Ok(Typed::new((), move |(), _: &Caller, message: MessageBuf| bind(message.message())))
         };
         let listener = plain().start("127.0.0.1:0", upgrade).unwrap();
@@ -465,7 +466,8 @@ fn a_binding_error_closes_with_1003_unless_the_service_says_otherwise() {
             Ok(Reply::Text(error.to_string()))
         }
     }
-    let upgrade = |_: &Request| Ok(Typed::new(Lenient, |_, _: &Caller, point: Json<Point>| point));
+    let upgrade =
+        |_: &UpgradeRequest| Ok(Typed::new(Lenient, |_, _: &Caller, point: Json<Point>| point));
     let listener = plain().start("127.0.0.1:0", upgrade).unwrap();
     let mut client = RawClient::open(listener.local_addr());
     client.frame(TEXT, "7");
@@ -484,7 +486,7 @@ fn a_broken_rule_is_an_error_and_the_connection_goes_on() {
     client.frame(BINARY, r#"{"symbol":"ABCD","pieces":1}"#);
     client.expect(TEXT, "ABCD");
     // And without the rules there is nothing to break.
-    let upgrade = |_: &Request| {
+    let upgrade = |_: &UpgradeRequest| {
         let service = Typed::new((), |(), _: &Caller, Valid(order): Valid<Order>| order.symbol);
         Ok(service.validation(false))
     };
@@ -549,7 +551,7 @@ fn close_frames_have_their_codes_and_reasons() {
         connect(&listener).close_frame(&frame, Some(PATIENCE)).unwrap();
         wirewright_tests::services::expect_calls(&call, &["open", &format!("close {code}")]);
         // and as a callback's reply.
-        let upgrade = move |_: &Request| {
+        let upgrade = move |_: &UpgradeRequest| {
             let frame = frame.clone();
             Ok(By(move |_: &Caller, call: Call<'_>| match call {
                 Call::Open => frame.clone().into_reply(),

@@ -72,8 +72,9 @@ pub trait Service: Send + 'static {
     #[expect(unused_variables, reason = "named for whoever implements it")]
     fn on_close(&mut self, caller: &Caller, close: Close<'_>) {}
 
-    /// A message is not what a [`Typed`](crate::Typed) service needs. Unless this is implemented,
-    /// the connection is closed with 1003 and the cause.
+    /// A message is not what a [`Dispatcher`](crate::Dispatcher) or a [`Typed`](crate::Typed)
+    /// needs; of one that was told of that by a handler of its own, not even this. Unless this is
+    /// implemented, the connection is closed with 1003 and the cause.
     #[expect(unused_variables, reason = "named for whoever implements it")]
     fn on_bind_error(&mut self, caller: &Caller, error: &BindError) -> Outcome {
         Ok(error.close_frame().into())

@@ -12,7 +12,7 @@ mod writer;
 use std::error::Error;
 
 pub use error::{BindError, WriteError};
-pub(crate) use fields::Id;
+pub(crate) use fields::{Fields, Id, string};
 pub(crate) use from::bind;
 pub use from::{Either, FromMessage, Parsed};
 pub use into::{IntoMessage, MessageSink};
