@@ -23,7 +23,7 @@ impl Client {
     /// value that is no message; and when the connection has ended, as [`read`](Self::read).
     #[inline]
     pub fn write_message(&self, message: impl IntoMessage) -> Result<(), ClientError> {
-        message.put_into(To { driver: &*self.driver, compress: true })
+        message.put_into(To { driver: &self.driver, compress: true })
     }
 
     /// As [`write_message`](Self::write_message), and not compressed, whatever was negotiated: for
@@ -33,7 +33,7 @@ impl Client {
     /// # Errors
     /// As [`write_message`](Self::write_message).
     pub fn write_uncompressed(&self, message: impl IntoMessage) -> Result<(), ClientError> {
-        message.put_into(To { driver: &*self.driver, compress: false })
+        message.put_into(To { driver: &self.driver, compress: false })
     }
 
     /// Sends this value as JSON, in a text message.
@@ -76,7 +76,7 @@ impl Client {
         kind: MessageKind,
         write: impl FnOnce(&mut MessageWriter<'_>) -> Result<(), BoxError>,
     ) -> Result<(), ClientError> {
-        To { driver: &*self.driver, compress: true }.write(kind, write)
+        To { driver: &self.driver, compress: true }.write(kind, write)
     }
 
     /// Waits for the next message, and reads it as a `T`: [`String`], [`Vec<u8>`], [`Json`],
