@@ -106,6 +106,8 @@ impl EventLoop {
         let mut due = Vec::new();
         while !self.is_over() {
             let wait = self.wait();
+            // Those that are accepted in this round have their turn before the next.
+            let accept_more = std::mem::take(&mut self.accept_more);
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != io::ErrorKind::Interrupted
             {
@@ -126,7 +128,7 @@ impl EventLoop {
                     self.drive(token, true);
                 }
             }
-            if std::mem::take(&mut self.accept_more) {
+            if accept_more && !self.accept_more {
                 self.accept();
             }
             self.timers.expire(self.ctx.now, &mut due);
