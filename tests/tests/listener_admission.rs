@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use wirewright::{Caller, Identity, Listener, ListenerBuilder, Rejection, Reply, Request};
 use wirewright_tests::http::{Answer, answer, ask, upgrade};
 use wirewright_tests::raw_client::{PING, RawClient, request};
-use wirewright_tests::services::{Call, echo, in_own_process, plain, start, start_echo, until};
+use wirewright_tests::services::{
+    Call, echo, in_own_process, next, plain, start, start_echo, until,
+};
 
 fn expect_busy(answer: &Answer) {
     assert_eq!((answer.status, answer.body.as_str()), (503, ""), "{answer:?}");
@@ -155,12 +157,14 @@ fn s40_refusals_are_limited_too() {
 fn s40_a_storm_that_is_no_attack_is_let_in() {
     let test = "::s40_a_storm_that_is_no_attack_is_let_in";
     in_own_process(&[module_path!(), test].concat(), || {
-        let (open, gate) = mpsc::channel::<()>();
-        let gate = Arc::new(Mutex::new(gate));
+        let ((open, gate), (held, holding)) = (mpsc::channel::<()>(), mpsc::channel());
+        let gate = Arc::new(Mutex::new((gate, held)));
         let listener = start(plain().max_handshakes(70), move |caller, call| match call {
             // Holds up the loop, and with it all that connect meanwhile.
             Call::Ping(_) => {
-                let _ = gate.lock().unwrap().recv();
+                let (gate, held) = &*gate.lock().unwrap();
+                held.send(()).unwrap();
+                let _ = gate.recv();
                 Ok(Reply::Pong)
             }
             _ => echo(caller, call),
@@ -168,6 +172,7 @@ fn s40_a_storm_that_is_no_attack_is_let_in() {
         let addr = listener.local_addr();
         let mut holder = RawClient::open(addr);
         holder.frame(PING, "");
+        next(&holding);
         let request = request("");
         let mut clients = (0..100).map(|_| RawClient::silent(addr)).collect::<Vec<_>>();
         clients.iter_mut().for_each(|client| client.send(&request));
