@@ -172,7 +172,7 @@ fn s40_a_storm_that_is_no_attack_is_let_in() {
         let addr = listener.local_addr();
         let mut holder = RawClient::open(addr);
         holder.frame(PING, "");
-        next(&holding);
+        let () = next(&holding);
         let request = request("");
         let mut clients = (0..100).map(|_| RawClient::silent(addr)).collect::<Vec<_>>();
         clients.iter_mut().for_each(|client| client.send(&request));

@@ -150,6 +150,17 @@ impl ListenerBuilder {
     /// that knows who it is decides, and so does one that refuses with anything but 401.
     ///
     /// One that may block is asked off the event loop.
+    ///
+    /// ```
+    /// use wirewright::{Identity, Listener, Rejection, Request};
+    ///
+    /// let tokens = |request: &Request| match request.head().header_str("Authorization") {
+    ///     Some("Bearer let-me-in") => Ok(Identity::new("somebody")),
+    ///     _ => Err(Rejection::unauthorized("Bearer realm=\"feed\"")?),
+    /// };
+    /// # let _ =
+    /// Listener::builder().authenticator(tokens);
+    /// ```
     pub fn authenticator(mut self, authenticator: impl Authenticator + 'static) -> Self {
         self.defaults.authenticators.push(Arc::new(authenticator));
         self
