@@ -30,10 +30,12 @@ mod reply;
 mod typed;
 mod workers;
 
+#[cfg(unix)]
+pub use client::ClientDescriptor;
 pub use client::{
-    Attempt, Attempts, Client, ClientBuilder, ClientError, ClientState, ClientStats, Cookie,
-    Deadline, PongReply, Proxy, ProxyError, ProxyUrlError, RedirectError, Resolver, SocksReply,
-    TcpKeepAlive, UrlFailure,
+    Attempt, Attempts, Client, ClientBuilder, ClientError, ClientState, ClientStats, Connecting,
+    Cookie, Deadline, PongReply, Proxy, ProxyError, ProxyUrlError, RedirectError, Resolver,
+    SocksReply, TcpKeepAlive, UrlFailure,
 };
 pub use close_frame::CloseFrame;
 pub use dispatcher::{DispatchError, Dispatched, Dispatcher, DispatcherBuilder, derived_name};

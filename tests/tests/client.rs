@@ -1,11 +1,14 @@
 //! The blocking client against a server that does what the test says, byte by byte.
 
+mod attributes;
 mod closing;
 mod custody;
 mod duplex;
 mod handlers;
 mod handshake;
 mod peer;
+#[cfg(unix)]
+mod polled;
 mod proxy;
 mod reach;
 mod reading;

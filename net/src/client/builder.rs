@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::thread;
 use std::time::Duration;
 
 use wirewright_core::handshake::{ClientRequest, Credentials, HandshakeLimits, Headers};
@@ -11,11 +12,10 @@ use wirewright_core::{Compression, Config, KeepAliveOptions, Limits, Retry, Uri,
 use super::Client;
 use super::connect::{self, Connected, Plan};
 use super::cookie::{self, Cookie};
-use super::driver::{Driver, Timing};
+use super::driver::Timing;
 use super::error::ClientError;
-use super::hooks::{ClientState, Hooks};
+use super::hooks::Hooks;
 use super::reach::Reach;
-use super::recovery::Recovery;
 
 /// Since the last call, before the background drives.
 const CUSTODY: Duration = Duration::from_millis(50);
@@ -285,12 +285,10 @@ impl ClientBuilder {
     /// `Random`, `Resolve`, `Connect`, `Proxy`, `TimedOut`, `Network`, `Refused`, `Redirect`,
     /// `Handshake`; `Urls` where there are several.
     pub fn connect(&self) -> Result<Client, ClientError> {
-        let (fresh, attempt) = self.open_retrying()?;
-        let mut driver = Driver::new(fresh, self, Arc::default());
-        driver.recovery = self.retry.map(|retry| Arc::new(Recovery::new(self, retry, attempt)));
-        let client = Client::new(driver);
-        self.hooks.state(ClientState::Connected);
-        Ok(client)
+        self.connect_patiently(|delay| {
+            thread::sleep(delay);
+            true
+        })
     }
 
     /// One attempt, with whatever credentials there are now.

@@ -51,13 +51,7 @@ impl Custody {
     }
 
     pub(super) fn party(&self) -> Party {
-        match self.state.load(Ordering::Relaxed) {
-            0 => Party::Driven,
-            1 => Party::Quiet,
-            2 => Party::Inside,
-            3 => Party::Background,
-            _ => Party::Off,
-        }
+        Party::from(self.state.load(Ordering::Relaxed))
     }
 
     #[inline]
@@ -79,6 +73,24 @@ impl Custody {
     pub(super) fn set(&self, party: Party) {
         self.state.store(party as u8, Ordering::SeqCst);
     }
+
+    /// The same, and says who did so far: the background may just be about to wait until this
+    /// thread leaves, and then has to be told.
+    fn replace(&self, party: Party) -> Party {
+        Party::from(self.state.swap(party as u8, Ordering::SeqCst))
+    }
+}
+
+impl From<u8> for Party {
+    fn from(state: u8) -> Self {
+        match state {
+            0 => Self::Driven,
+            1 => Self::Quiet,
+            2 => Self::Inside,
+            3 => Self::Background,
+            _ => Self::Off,
+        }
+    }
 }
 
 impl Driver {
@@ -92,11 +104,11 @@ impl Driver {
 
     #[cold]
     fn take_back(&self, reader: &Reader) {
-        let before = self.custody.party();
-        if before == Party::Off {
+        if self.custody.party() == Party::Off {
+            // That changes under this turn only.
             return;
         }
-        self.custody.set(Party::Driven);
+        let before = self.custody.replace(Party::Driven);
         let Some(background) = background::running() else { return };
         match before {
             Party::Background => {

@@ -16,6 +16,7 @@ use wirewright_core::{
 };
 
 use super::ahead::Ahead;
+use super::attributes::Attributes;
 use super::builder::ClientBuilder;
 use super::connect::Connected;
 use super::control::{End, Pending};
@@ -44,6 +45,7 @@ pub(super) struct Driver {
     pub(super) hooks: Hooks,
     /// Of a client that connects again by itself.
     pub(super) recovery: Option<Arc<Recovery>>,
+    pub(super) attributes: Arc<Attributes>,
     /// For what outlives a call.
     pub(super) me: Weak<Self>,
 }
@@ -168,6 +170,7 @@ impl Driver {
             custody: Custody::new(),
             hooks: plan.hooks.clone(),
             recovery: None,
+            attributes: Arc::default(),
             me: Weak::new(),
         }
     }
@@ -209,7 +212,7 @@ impl Driver {
         }
     }
 
-    fn transmit_now(&self, writer: &mut Writer) -> Flushed {
+    pub(super) fn transmit_now(&self, writer: &mut Writer) -> Flushed {
         while let Some(bytes) = writer.outbox.poll_transmit() {
             match writer.link.socket.try_send(bytes) {
                 Ok(n) => writer.transmitted(n),

@@ -162,8 +162,9 @@ impl ClientBuilder {
 
     /// Prepares each connection that takes the place of another, say by subscribing again, before
     /// anybody else uses it. The client that it is given is the new connection alone, which it may
-    /// write to and read from; what it leaves unread is read by others. An error counts as a
-    /// failed attempt, and so does a panic.
+    /// write to and read from; what it leaves unread is read by others. An error is the
+    /// attempt's: if it may pass ([`ClientError::is_transient`]) another follows, else that was
+    /// the last, as after a panic.
     pub fn on_reconnect(
         mut self,
         handler: impl Fn(&Client) -> Result<(), ClientError> + Send + Sync + 'static,

@@ -2,11 +2,13 @@
 //! while none does, a thread of the process sees to what cannot wait.
 
 mod ahead;
+mod attributes;
 mod background;
 mod builder;
 mod closing;
 mod compose;
 mod connect;
+mod connecting;
 mod control;
 mod cookie;
 mod custody;
@@ -15,6 +17,7 @@ mod error;
 mod events;
 mod hooks;
 mod link;
+mod polled;
 mod reach;
 mod receive;
 mod recovery;
@@ -37,10 +40,13 @@ use wirewright_core::handshake::Response;
 use wirewright_core::{Close, CloseCode, Message, MessageBuf, MessageKind, Uri};
 
 pub use builder::ClientBuilder;
+pub use connecting::Connecting;
 pub use cookie::Cookie;
 use driver::Driver;
 pub use error::{ClientError, Deadline};
 pub use hooks::{ClientState, PongReply};
+#[cfg(unix)]
+pub use polled::ClientDescriptor;
 pub use reach::{
     Attempt, Attempts, Proxy, ProxyError, ProxyUrlError, RedirectError, Resolver, SocksReply,
     TcpKeepAlive, UrlFailure,

@@ -82,9 +82,7 @@ impl Driver {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
                     // The caller may take long before it comes back.
-                    if reader.link.control.is_pending() {
-                        self.flush();
-                    }
+                    self.flush_pending(&reader.link);
                     reader.link.counts.received.messages.add(1);
                     if self.is_reply(message) {
                         continue;
@@ -137,9 +135,7 @@ impl Driver {
     /// A read gives up. What is owed leaves first, a Ping above all: its time runs already, and
     /// the caller may take long before it comes back.
     pub(super) fn late(&self, link: &Link) -> ClientError {
-        if link.control.is_pending() {
-            self.flush();
-        }
+        self.flush_pending(link);
         ClientError::TimedOut(Deadline::Read)
     }
 

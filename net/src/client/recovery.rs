@@ -14,7 +14,6 @@
 //! block. Each step is begun by the one before, so that users are told in order.
 
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use wirewright_core::Retry;
@@ -25,7 +24,7 @@ use super::builder::ClientBuilder;
 use super::connect::Connected;
 use super::control::End;
 use super::driver::{Driver, Reader, Writer};
-use super::error::ClientError;
+use super::error::{ClientError, Deadline};
 use super::hooks::ClientState;
 use super::link::Link;
 use crate::workers::Workers;
@@ -33,7 +32,8 @@ use crate::workers::Workers;
 /// Attempts that are made at once; each may take as long as its time-outs let it.
 const ATTEMPTS: usize = 64;
 
-static WORKERS: LazyLock<Workers> = LazyLock::new(|| Workers::new("wirewright-connect", ATTEMPTS));
+pub(super) static WORKERS: LazyLock<Workers> =
+    LazyLock::new(|| Workers::new("wirewright-connect", ATTEMPTS));
 
 /// What a client needs that connects again.
 #[derive(Debug)]
@@ -115,7 +115,10 @@ fn delay(retry: &Retry, attempt: u32, error: &ClientError) -> Option<Duration> {
 impl ClientBuilder {
     /// The first connection, with as many attempts as `retry` allows; says how many it took
     /// beside the first.
-    pub(super) fn open_retrying(&self) -> Result<(Connected, u32), ClientError> {
+    fn open_retrying(
+        &self,
+        mut pause: impl FnMut(Duration) -> bool,
+    ) -> Result<(Connected, u32), ClientError> {
         let mut attempt = 0;
         loop {
             let error = match self.open() {
@@ -131,8 +134,23 @@ impl ClientBuilder {
             };
             attempt += 1;
             self.hooks.state(ClientState::Retrying { attempt, delay, error: &error });
-            thread::sleep(delay);
+            if !pause(delay) {
+                return Err(ClientError::Aborted);
+            }
         }
+    }
+
+    /// Connects; `pause` waits between attempts and says whether to go on.
+    pub(super) fn connect_patiently(
+        &self,
+        pause: impl FnMut(Duration) -> bool,
+    ) -> Result<Client, ClientError> {
+        let (fresh, attempt) = self.open_retrying(pause)?;
+        let mut driver = Driver::new(fresh, self, Arc::default());
+        driver.recovery = self.retry.map(|retry| Arc::new(Recovery::new(self, retry, attempt)));
+        let client = Client::new(driver);
+        self.hooks.state(ClientState::Connected);
+        Ok(client)
     }
 }
 
@@ -252,7 +270,8 @@ impl Driver {
 
     /// Runs the user's hook on the new connection, before anybody else knows of it.
     fn prepare_link(&self, recovery: &Recovery, fresh: Connected) -> Result<Self, ClientError> {
-        let driver = Self::new(fresh, &recovery.plan, Arc::clone(&self.pending));
+        let mut driver = Self::new(fresh, &recovery.plan, Arc::clone(&self.pending));
+        driver.attributes = Arc::clone(&self.attributes);
         let link = driver.link();
         {
             let mut state = recovery.lock();
@@ -333,6 +352,18 @@ impl Driver {
                 }
                 None => recovery.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
+        }
+    }
+
+    /// What has become of a lost connection, without waiting.
+    ///
+    /// # Errors
+    /// Why there will be no other.
+    pub(super) fn recovery_so_far(&self, link: &Link) -> Result<(), ClientError> {
+        let now = Some(Instant::now());
+        match self.await_recovery(link, now, ClientError::TimedOut(Deadline::Read)) {
+            Err(ClientError::TimedOut(Deadline::Read)) => Ok(()),
+            other => other,
         }
     }
 

@@ -171,9 +171,7 @@ impl Driver {
         loop {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
-                    if reader.link.control.is_pending() {
-                        self.flush();
-                    }
+                    self.flush_pending(&reader.link);
                     reader.link.counts.received.messages.add(1);
                     if !self.is_reply(message) {
                         reader.ahead.push(message);

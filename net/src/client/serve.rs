@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::driver::{Driver, Flushed, LINGER, Reader};
+use super::driver::{Driver, LINGER, Reader, SLICE};
+use super::link::Link;
 use super::receive::TakenIn;
 
 /// When the background is to look again.
@@ -25,7 +26,7 @@ impl Driver {
     pub(super) fn serve(&self, reader: &mut Reader) -> Served {
         for _ in 0..BATCHES {
             let hint = self.parse(reader, true);
-            self.flush_pending(reader);
+            self.flush_pending(&reader.link);
             if reader.link.control.has_ended() {
                 return self.serve_end(reader);
             }
@@ -34,7 +35,8 @@ impl Driver {
                 return Served::Until(None);
             }
             if self.incoming.is_wanted() {
-                return Served::Again;
+                // Who waits for the turn takes custody with it, unless its deadline is close.
+                return Served::Until(Some(Instant::now() + SLICE));
             }
             if reader.take_in(hint) == TakenIn::Nothing {
                 return self.serve_timers(reader);
@@ -43,24 +45,26 @@ impl Driver {
         Served::Again
     }
 
-    fn serve_timers(&self, reader: &mut Reader) -> Served {
+    pub(super) fn serve_timers(&self, reader: &mut Reader) -> Served {
         if reader.inbox.is_empty() {
             reader.inbox.settle();
         }
         reader.look_at_timers();
-        self.flush_pending(reader);
+        self.flush_pending(&reader.link);
         if reader.link.control.has_ended() {
             return self.serve_end(reader);
         }
         Served::Until(self.until(reader, None).earliest())
     }
 
-    fn flush_pending(&self, reader: &Reader) -> Flushed {
-        if reader.link.control.is_pending() { self.flush() } else { Flushed::Clean }
+    pub(super) fn flush_pending(&self, link: &Link) {
+        if link.control.is_pending() {
+            self.flush();
+        }
     }
 
     /// As [`finish`](Self::finish), step by step.
-    fn serve_end(&self, reader: &mut Reader) -> Served {
+    pub(super) fn serve_end(&self, reader: &mut Reader) -> Served {
         if self.is_to_recover(&reader.link) {
             Self::shut(reader);
             self.begin_recovery(&reader.link);
@@ -82,7 +86,7 @@ impl Driver {
     /// wait for.
     fn linger_on(&self, reader: &mut Reader) -> bool {
         for _ in 0..BATCHES {
-            self.flush_pending(reader);
+            self.flush_pending(&reader.link);
             match reader.link.socket.try_receive(reader.inbox.space(1)) {
                 Ok(0) => return false,
                 Ok(_) => {}

@@ -149,6 +149,16 @@ impl Driver {
 
     #[inline]
     fn prepare(&self, writer: &mut Writer, deadline: Option<Instant>) -> Result<(), ClientError> {
+        self.ready_to_send(writer)?;
+        if writer.outbox.len() > SMALL_REST {
+            self.transmit(writer, deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what is owed, and says why nothing can be sent.
+    #[inline]
+    pub(super) fn ready_to_send(&self, writer: &mut Writer) -> Result<(), ClientError> {
         if writer.link.control.is_pending() {
             // It goes before the message, in the same call.
             writer.take_owed();
@@ -160,9 +170,6 @@ impl Driver {
         }
         if let Some((kind, os)) = writer.broken {
             return Err(End::Network(kind, os).into_error());
-        }
-        if writer.outbox.len() > SMALL_REST {
-            self.transmit(writer, deadline)?;
         }
         Ok(())
     }
@@ -281,7 +288,7 @@ impl Driver {
 
     /// If the connection has ended, that is why nothing could be sent; it may take a look at what
     /// the peer said last.
-    fn explain(&self, error: ClientError, link: &Link) -> ClientError {
+    pub(super) fn explain(&self, error: ClientError, link: &Link) -> ClientError {
         let over = match &error {
             ClientError::Misuse(Misuse::CloseSent) if link.control.is_closed_by_us() => {
                 return error;

@@ -317,3 +317,70 @@ fn a_client_that_is_dropped_goes_away() {
     drop(server.connect());
     server.join();
 }
+
+/// Both sides close at once: each takes the other's Close for the answer (RFC 6455 §5.5.1).
+#[test]
+fn two_closes_that_cross_on_a_client() {
+    for code in [1000, 1001] {
+        let server = Server::start(move |mut peer| {
+            peer.close(code, "me too");
+            peer.expect_close(&close_body(1000, ""));
+            peer.stream.shutdown(Shutdown::Write).unwrap();
+            peer.expect_end();
+        });
+        // Nobody answers the server's Close before the client sends its own.
+        let client = server.builder().custody(false).connect().unwrap();
+        match client.close() {
+            Ok(()) => assert_eq!(code, 1000),
+            Err(ClientError::CloseEcho { sent, echoed }) => {
+                assert_eq!((sent.value(), echoed.value()), (1000, code));
+            }
+            other => panic!("{other:?}"),
+        }
+        server.join();
+    }
+}
+
+#[test]
+fn a_close_without_a_timeout_waits_as_long_as_it_takes() {
+    let (go, wait) = mpsc::channel();
+    let (asked, closing) = mpsc::channel();
+    let server = Server::start(move |mut peer| {
+        peer.expect_close(&close_body(1000, ""));
+        asked.send(()).unwrap();
+        wait.recv().unwrap();
+        peer.close(1000, "");
+    });
+    let builder = server.builder().close_timeout(Some(Duration::ZERO));
+    let client = builder.read_timeout(Some(Duration::ZERO)).connect().unwrap();
+    thread::scope(|scope| {
+        let closer = scope.spawn(|| client.close_with(1000, "", None));
+        closing.recv().unwrap();
+        thread::sleep(Duration::from_millis(50));
+        assert!(!closer.is_finished());
+        go.send(()).unwrap();
+        closer.join().unwrap().unwrap();
+    });
+    server.join();
+}
+
+/// The background had the connection, and hands it to whoever closes it.
+#[test]
+fn a_close_takes_custody_back() {
+    let server = Server::start(|mut peer| {
+        peer.frame(PING, b"");
+        assert_eq!(peer.receive().opcode, super::peer::PONG);
+        peer.expect_close(&close_body(1000, ""));
+        peer.frame(TEXT, b"behind it");
+        peer.close(1000, "");
+    });
+    let client = server.builder().custody_after(Duration::ZERO).connect().unwrap();
+    let start = Instant::now();
+    while client.stats().pongs_sent == 0 {
+        assert!(start.elapsed() < PATIENCE);
+        thread::yield_now();
+    }
+    client.close().unwrap();
+    assert_eq!(client.read_text().unwrap(), "behind it");
+    server.join();
+}
