@@ -604,6 +604,64 @@ fn s34_two_hundred_clients_come_back_to_a_restarted_listener() {
     listener.abort();
 }
 
+/// Two hundred outages at any moment, in one direction or both, with threads that read and write
+/// all the time, and a hook that does both.
+#[test]
+fn outages_under_load_lock_nothing_up() {
+    const OUTAGES: u32 = 200;
+    let server = Server::host(|host| {
+        for number in 0..OUTAGES {
+            let mut peer = host.accept();
+            let mut left = number * 977 % 20_000;
+            while left > 0 && (number == 0 || left % 3 > 0) {
+                let mut bytes = [0; 1000];
+                let n = std::io::Read::read(&mut peer.stream, &mut bytes).unwrap();
+                left = left.saturating_sub(u32::try_from(n).unwrap());
+                peer.frame(TEXT, b"hook or user");
+            }
+            let ways = [Shutdown::Both, Shutdown::Read, Shutdown::Write];
+            peer.stream.shutdown(ways[number as usize % 3]).unwrap();
+        }
+        let mut peer = host.accept();
+        assert_eq!(peer.message().payload, b"hook");
+        peer.frame(TEXT, b"hook or user");
+        // One for each reader.
+        peer.frame(TEXT, b"done");
+        peer.frame(TEXT, b"done");
+        while peer.receive().opcode != CLOSE {}
+        peer.close(1000, "");
+    });
+    let mut retry = quick(None);
+    retry.interval = Duration::ZERO;
+    let builder = server.builder().retry(Some(retry)).custody_after(Duration::from_millis(1));
+    let builder = builder.on_reconnect(|client| {
+        client.write_text("hook")?;
+        client.read_text().map(|text| assert_eq!(text, "hook or user"))
+    });
+    let client = builder.connect().unwrap();
+    let done = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while done.load(Ordering::Relaxed) == 0 {
+                    client.write_binary(&[0; 4_000]).unwrap();
+                }
+            });
+            scope.spawn(|| {
+                // Messages that are cut are not seen.
+                loop {
+                    match &*client.read_text().unwrap() {
+                        "done" => break done.store(1, Ordering::Relaxed),
+                        text => assert_eq!(text, "hook or user"),
+                    }
+                }
+            });
+        }
+    });
+    client.close().unwrap();
+    server.join();
+}
+
 /// What 500 clients leave behind that were lost, dropped in custody, and dropped in the middle of
 /// an outage: nothing.
 #[test]
