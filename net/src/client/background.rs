@@ -7,13 +7,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Registry, Token, Waker};
 
-use super::custody::Party;
+use super::custody::{Look, Party};
 use super::driver::{Driver, Flushed, Reader, SLICE};
 use super::events;
 use super::serve::Served;
@@ -44,11 +45,12 @@ pub(super) enum Letter {
 }
 
 const WAKER: Token = Token(0);
-/// Keys of clients begin here, and none is used twice.
-pub(super) const FIRST_KEY: usize = 1;
 
-/// Looks in a row at which a thread was inside a read, before none is taken until it leaves.
-const LONG_INSIDE: u32 = 20;
+/// What a client is known by; none is used twice.
+pub(super) fn next_key() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(WAKER.0 + 1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// Later than now, so that others come first.
 const SOON: Duration = Duration::from_nanos(1);
@@ -258,60 +260,36 @@ impl Loop {
     /// The time has come to look at a client.
     fn look(&mut self, background: &Background, key: usize) {
         let Some(driver) = self.client(key) else { return };
-        // Two looks without a call between them are as long as custody waits.
-        let next = self.now + (driver.timing.custody.unwrap_or_default() / 2).max(SOON);
-        match driver.custody.party() {
-            Party::Driven => {
-                driver.custody.change(Party::Driven, Party::Quiet);
-                self.note_inside(key, false);
-                self.schedule(key, next);
+        if driver.custody.party() == Party::Background {
+            return self.serve(background, key, &driver);
+        }
+        let Some(entry) = self.clients.get_mut(&key) else { return };
+        match driver.custody.look(&driver.incoming, &mut entry.inside) {
+            Look::Told => {}
+            Look::Mine(turn) => self.take_over(background, key, &driver, turn),
+            Look::Later => {
+                // Two looks without a call between them are as long as custody waits.
+                let pause = driver.timing.custody.unwrap_or_default() / 2;
+                self.schedule(key, self.now + pause.max(SOON));
             }
-            Party::Quiet => {
-                if self.take_over(background, key, &driver, Party::Quiet) {
-                    self.note_inside(key, false);
-                } else if self.note_inside(key, true) < LONG_INSIDE {
-                    self.schedule(key, next);
-                } else if driver.custody.change(Party::Quiet, Party::Inside) {
-                    // Who left just before this said so to nobody.
-                    self.take_over(background, key, &driver, Party::Inside);
-                } else {
-                    self.schedule(key, next);
-                }
-            }
-            Party::Background => self.serve(background, key, &driver),
-            Party::Inside | Party::Off => {}
         }
     }
 
-    /// Counts looks at which a thread was inside.
-    fn note_inside(&mut self, key: usize, inside: bool) -> u32 {
-        let Some(entry) = self.clients.get_mut(&key) else { return 0 };
-        entry.inside = if inside { entry.inside + 1 } else { 0 };
-        entry.inside
-    }
-
-    /// Takes custody if nobody is inside; `false` if somebody is.
     fn take_over(
         &mut self,
         background: &Background,
         key: usize,
         driver: &Driver,
-        from: Party,
-    ) -> bool {
-        let Some(turn) = driver.incoming.try_acquire() else { return false };
-        if !driver.custody.change(from, Party::Background) {
-            drop(turn);
-            self.schedule(key, self.now + SLICE);
-            return true;
-        }
+        turn: Taken<'_, Reader>,
+    ) {
         let ways = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = background.register(&turn.link.socket, key, ways) {
-            tracing::warn!(%error, "a client is not driven in the background");
-            driver.custody.set(Party::Off);
-            return true;
+        match background.register(&turn.link.socket, key, ways) {
+            Ok(()) => self.serve_with(background, key, driver, turn),
+            Err(error) => {
+                tracing::warn!(%error, "a client is not driven in the background");
+                driver.custody.set(Party::Off);
+            }
         }
-        self.serve_with(background, key, driver, turn);
-        true
     }
 
     fn serve(&mut self, background: &Background, key: usize, driver: &Driver) {

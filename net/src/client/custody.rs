@@ -15,10 +15,10 @@
 //! and at one in its own custody when something happens. It takes custody only with the reader's
 //! turn, and a reader takes it back with that turn: so nobody reads without knowing who drives.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
-
 use super::background::{self, Letter};
 use super::driver::{Driver, Reader};
+use super::sync::{AtomicU8, Ordering, fence};
+use super::turn::{Taken, Turn};
 
 /// Who drives, as one byte that each call looks at.
 #[derive(Debug)]
@@ -45,9 +45,7 @@ pub(super) enum Party {
 
 impl Custody {
     pub(super) fn new() -> Self {
-        static NEXT_KEY: AtomicUsize = AtomicUsize::new(background::FIRST_KEY);
-        let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
-        Self { state: AtomicU8::new(Party::Off as u8), key }
+        Self { state: AtomicU8::new(Party::Off as u8), key: background::next_key() }
     }
 
     pub(super) fn party(&self) -> Party {
@@ -60,7 +58,7 @@ impl Custody {
     }
 
     /// From one party to another, unless somebody was faster.
-    pub(super) fn change(&self, from: Party, to: Party) -> bool {
+    fn change(&self, from: Party, to: Party) -> bool {
         let (from, to) = (from as u8, to as u8);
         let changed = self.state.compare_exchange(from, to, Ordering::SeqCst, Ordering::Relaxed);
         // Against the fence with which a turn is given back: either the background finds the
@@ -74,11 +72,80 @@ impl Custody {
         self.state.store(party as u8, Ordering::SeqCst);
     }
 
-    /// The same, and says who did so far: the background may just be about to wait until this
-    /// thread leaves, and then has to be told.
-    fn replace(&self, party: Party) -> Party {
-        Party::from(self.state.swap(party as u8, Ordering::SeqCst))
+    /// Whoever has the reader's turn drives from now on; who did so far.
+    #[cold]
+    fn take_back(&self) -> Party {
+        if self.party() == Party::Off {
+            // That changes under this turn only.
+            return Party::Off;
+        }
+        // In one step: the background may just be about to wait until this thread leaves, and
+        // then has to be told.
+        Party::from(self.state.swap(Party::Driven as u8, Ordering::SeqCst))
     }
+
+    /// A thread has given the reader's turn back; whether the background waited for that.
+    #[cold]
+    fn has_left(&self) -> bool {
+        match self.party() {
+            Party::Quiet => {
+                // It begins to count anew.
+                self.change(Party::Quiet, Party::Driven);
+                false
+            }
+            Party::Inside => self.change(Party::Inside, Party::Driven),
+            Party::Driven | Party::Background | Party::Off => false,
+        }
+    }
+
+    /// The background looks at a client that is not in its custody. `inside` counts looks in a
+    /// row at which a thread was inside.
+    pub(super) fn look<'a, T>(&self, turn: &'a Turn<T>, inside: &mut u32) -> Look<'a, T> {
+        match self.party() {
+            Party::Driven => {
+                *inside = 0;
+                self.change(Party::Driven, Party::Quiet);
+                Look::Later
+            }
+            Party::Quiet => match turn.try_acquire() {
+                Some(taken) => {
+                    *inside = 0;
+                    let mine = self.change(Party::Quiet, Party::Background);
+                    if mine { Look::Mine(taken) } else { Look::Later }
+                }
+                None if *inside < LONG_INSIDE => {
+                    *inside += 1;
+                    Look::Later
+                }
+                None if self.change(Party::Quiet, Party::Inside) => {
+                    *inside = 0;
+                    // Who left just before that told nobody.
+                    match turn.try_acquire() {
+                        Some(taken) if self.change(Party::Inside, Party::Background) => {
+                            Look::Mine(taken)
+                        }
+                        _ => Look::Told,
+                    }
+                }
+                None => Look::Later,
+            },
+            Party::Inside | Party::Background | Party::Off => Look::Told,
+        }
+    }
+}
+
+/// Looks in a row at which a thread was inside a read, before none is taken until it leaves.
+const LONG_INSIDE: u32 = if cfg!(loom) { 0 } else { 20 };
+
+/// What came of looking at a client.
+#[derive(Debug)]
+pub(super) enum Look<'a, T> {
+    /// Look again after a while.
+    Later,
+    /// The background drives, and has the reader's turn.
+    Mine(Taken<'a, T>),
+    /// There is no need to look before somebody says so.
+    Told,
 }
 
 impl From<u8> for Party {
@@ -104,43 +171,24 @@ impl Driver {
 
     #[cold]
     fn take_back(&self, reader: &Reader) {
-        if self.custody.party() == Party::Off {
-            // That changes under this turn only.
-            return;
-        }
-        let before = self.custody.replace(Party::Driven);
+        let before = self.custody.take_back();
         let Some(background) = background::running() else { return };
-        match before {
-            Party::Background => {
-                background.deregister(&reader.link.socket);
-                background.tell(Letter::Watch(self.custody.key));
-            }
-            Party::Inside => background.tell(Letter::Watch(self.custody.key)),
-            Party::Driven | Party::Quiet | Party::Off => {}
+        if before == Party::Background {
+            background.deregister(&reader.link.socket);
+        }
+        if matches!(before, Party::Background | Party::Inside) {
+            background.tell(Letter::Watch(self.custody.key));
         }
     }
 
     /// A thread has given the reader's turn back, and may be long before it calls again.
     #[inline]
     pub(super) fn leave(&self) {
-        if !self.custody.is_driven() {
-            self.has_left();
-        }
-    }
-
-    #[cold]
-    fn has_left(&self) {
-        let custody = &self.custody;
-        match custody.party() {
-            Party::Quiet => drop(custody.change(Party::Quiet, Party::Driven)),
-            Party::Inside => {
-                if custody.change(Party::Inside, Party::Driven)
-                    && let Some(background) = background::running()
-                {
-                    background.tell(Letter::Watch(custody.key));
-                }
-            }
-            Party::Driven | Party::Background | Party::Off => {}
+        if !self.custody.is_driven()
+            && self.custody.has_left()
+            && let Some(background) = background::running()
+        {
+            background.tell(Letter::Watch(self.custody.key));
         }
     }
 
@@ -154,3 +202,6 @@ impl Driver {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod tests;

@@ -25,6 +25,7 @@ mod replies;
 mod serve;
 mod socket;
 mod stats;
+mod sync;
 mod transmit;
 mod turn;
 mod typed;

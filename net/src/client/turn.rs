@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{PoisonError, TryLockError};
 use std::time::Instant;
+
+use super::sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, fence};
 
 /// Guards one half of a connection. Beside what a [`Mutex`] does, whoever waits has a deadline,
 /// and those who wait are served in the order in which they came: a thread that reads in a loop
