@@ -63,6 +63,7 @@ mod outgoing;
 mod progress;
 mod reply;
 mod retry;
+mod shared;
 mod uri;
 mod utf8;
 
@@ -84,4 +85,5 @@ pub use outbox::Outbox;
 pub use outgoing::{FrameHead, Outgoing, Sender};
 pub use reply::Reply;
 pub use retry::Retry;
+pub use shared::Encoding;
 pub use uri::{Uri, UriComponent, UriError, UriProblem};

@@ -25,9 +25,9 @@ use crate::reply::{Kind, Reply};
 /// Control frames may be sent in both open states (RFC 6455 §5.4).
 #[derive(Debug)]
 pub struct Outgoing {
-    frame_size: usize,
-    keys: Option<MaskingKeys>,
-    deflation: Option<Box<Deflation>>,
+    pub(crate) frame_size: usize,
+    pub(crate) keys: Option<MaskingKeys>,
+    pub(crate) deflation: Option<Box<Deflation>>,
     state: State,
 }
 
@@ -236,7 +236,7 @@ impl Outgoing {
     }
 
     #[inline]
-    fn idle(&self) -> Result<(), Misuse> {
+    pub(crate) fn idle(&self) -> Result<(), Misuse> {
         // The common case is one comparison.
         if matches!(self.state, State::Idle) { Ok(()) } else { Err(self.why_not_idle()) }
     }
@@ -272,16 +272,29 @@ impl Outgoing {
         let Some(deflation) = &mut self.deflation else {
             return;
         };
+        deflation.send(message, self.frame_size, self.keys.as_mut(), out);
+    }
+}
+
+impl Deflation {
+    /// Appends a message, compressed, as frames of at most `size` bytes.
+    pub(crate) fn send(
+        &mut self,
+        message: Message<'_>,
+        size: usize,
+        keys: Option<&mut MaskingKeys>,
+        out: &mut Outbox,
+    ) {
         let payload = message.as_bytes();
         let mut kind = FrameKind::whole(message.kind());
         let mut bytes = out.take_deflated();
-        deflation.compress(payload, true, &mut bytes, &mut out.spare_compressor);
+        self.compress(payload, true, &mut bytes, &mut out.spare_compressor);
         // What grew goes as it is, where the peer's window would not miss it.
-        if deflation.forgets() && bytes.len() >= payload.len() {
-            self.frames(kind, payload, out);
+        if self.forgets() && bytes.len() >= payload.len() {
+            encoder::frames(kind, payload, size, keys, out);
         } else {
             kind.rsv1 = true;
-            self.frames(kind, &bytes, out);
+            encoder::frames(kind, &bytes, size, keys, out);
         }
         out.return_deflated(bytes);
     }
@@ -333,7 +346,7 @@ impl Outgoing {
 
 impl FrameKind {
     #[inline]
-    fn whole(kind: MessageKind) -> Self {
+    pub(crate) fn whole(kind: MessageKind) -> Self {
         Self { opcode: opcode(kind), rsv1: false, fin: true }
     }
 }

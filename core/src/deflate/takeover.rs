@@ -110,6 +110,16 @@ impl Deflation {
         }
     }
 
+    /// One without a window between messages, for a message that many connections share.
+    pub(crate) const fn forgetful(level: u8, bits: u8) -> Self {
+        Self { level, window: Window { bits, takeover: false }, threshold: 0, compressor: None }
+    }
+
+    /// Level and window, where another connection with the same would send the same bytes.
+    pub(crate) fn shareable(&self) -> Option<(u8, u8)> {
+        self.forgets().then_some((self.level, self.window.bits))
+    }
+
     /// Whether the peer's window forgets each message, so that one that grew may go as it is.
     pub(crate) fn forgets(&self) -> bool {
         !self.window.takeover
