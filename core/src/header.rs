@@ -78,7 +78,7 @@ impl FrameHeader {
 
     /// Writes the header to the front of `room` and says how many bytes it took; what is behind
     /// them is anything.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn encode(&self, room: &mut [u8; MAX_HEADER]) -> usize {
         let first = self.opcode as u8 | u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6;
         let masked = u8::from(self.mask.is_some()) << 7;

@@ -68,7 +68,8 @@ impl Outgoing {
     ///
     /// # Errors
     /// [`Misuse::CloseSent`] after a Close, [`Misuse::MessageOpen`] between parts.
-    #[inline]
+    // Always: a listener has more than one way here, and the usual one is worth it.
+    #[inline(always)]
     pub fn send(&mut self, message: Message<'_>, out: &mut Outbox) -> Result<(), Misuse> {
         self.idle()?;
         let compress =
@@ -274,6 +275,50 @@ impl Outgoing {
         };
         deflation.send(message, self.frame_size, self.keys.as_mut(), out);
     }
+
+    fn write<E: From<Misuse>>(
+        &self,
+        kind: MessageKind,
+        out: &mut Outbox,
+        write: impl FnOnce(FrameWriter<'_>) -> Result<(), E>,
+    ) -> Result<Written, E> {
+        self.idle()?;
+        let mut begun = Begun::new(&mut out.buffer);
+        write(begun.writer())?;
+        Ok(begun.keep(kind)?)
+    }
+
+    fn send_written(&mut self, kind: MessageKind, written: Written, out: &mut Outbox) {
+        let payload = written.payload(&out.buffer);
+        let deflation = self.deflation.as_mut().filter(|it| payload.len() >= it.threshold);
+        let Some(deflation) = deflation else {
+            return self.send_written_plain(kind, written, out);
+        };
+        let mut bytes = core::mem::take(&mut out.deflated);
+        deflation.compress(payload, true, &mut bytes, &mut out.spare_compressor);
+        // As in `Deflation::send`.
+        if deflation.forgets() && bytes.len() >= payload.len() {
+            out.return_deflated(bytes);
+            return self.send_written_plain(kind, written, out);
+        }
+        written.remove(&mut out.buffer);
+        self.frames(FrameKind { rsv1: true, ..FrameKind::whole(kind) }, &bytes, out);
+        out.return_deflated(bytes);
+    }
+
+    fn send_written_plain(&mut self, kind: MessageKind, written: Written, out: &mut Outbox) {
+        let kind = FrameKind::whole(kind);
+        let payload = written.payload(&out.buffer);
+        if payload.len() <= self.frame_size {
+            return written.seal(kind, self.keys.as_mut(), &mut out.buffer);
+        }
+        // Headers go in between, so that each part moves: by way of the memory for compression.
+        let mut bytes = core::mem::take(&mut out.deflated);
+        bytes.extend_from_slice(payload);
+        written.remove(&mut out.buffer);
+        self.frames(kind, &bytes, out);
+        out.return_deflated(bytes);
+    }
 }
 
 impl Deflation {
@@ -296,50 +341,6 @@ impl Deflation {
             kind.rsv1 = true;
             encoder::frames(kind, &bytes, size, keys, out);
         }
-        out.return_deflated(bytes);
-    }
-
-    fn write<E: From<Misuse>>(
-        &self,
-        kind: MessageKind,
-        out: &mut Outbox,
-        write: impl FnOnce(FrameWriter<'_>) -> Result<(), E>,
-    ) -> Result<Written, E> {
-        self.idle()?;
-        let mut begun = Begun::new(&mut out.buffer);
-        write(begun.writer())?;
-        Ok(begun.keep(kind)?)
-    }
-
-    fn send_written(&mut self, kind: MessageKind, written: Written, out: &mut Outbox) {
-        let payload = written.payload(&out.buffer);
-        let deflation = self.deflation.as_mut().filter(|it| payload.len() >= it.threshold);
-        let Some(deflation) = deflation else {
-            return self.send_written_plain(kind, written, out);
-        };
-        let mut bytes = core::mem::take(&mut out.deflated);
-        deflation.compress(payload, true, &mut bytes, &mut out.spare_compressor);
-        // As in `send_compressed`.
-        if deflation.forgets() && bytes.len() >= payload.len() {
-            out.return_deflated(bytes);
-            return self.send_written_plain(kind, written, out);
-        }
-        written.remove(&mut out.buffer);
-        self.frames(FrameKind { rsv1: true, ..FrameKind::whole(kind) }, &bytes, out);
-        out.return_deflated(bytes);
-    }
-
-    fn send_written_plain(&mut self, kind: MessageKind, written: Written, out: &mut Outbox) {
-        let kind = FrameKind::whole(kind);
-        let payload = written.payload(&out.buffer);
-        if payload.len() <= self.frame_size {
-            return written.seal(kind, self.keys.as_mut(), &mut out.buffer);
-        }
-        // Headers go in between, so that each part moves: by way of the memory for compression.
-        let mut bytes = core::mem::take(&mut out.deflated);
-        bytes.extend_from_slice(payload);
-        written.remove(&mut out.buffer);
-        self.frames(kind, &bytes, out);
         out.return_deflated(bytes);
     }
 }

@@ -58,9 +58,7 @@ impl Outgoing {
         }
         match self.deflation.as_ref().filter(|deflation| len >= deflation.threshold) {
             None => Some(Encoding { frame_size, deflate: None }),
-            Some(deflation) => {
-                Some(Encoding { frame_size, deflate: Some(deflation.shareable()?) })
-            }
+            Some(deflation) => Some(Encoding { frame_size, deflate: Some(deflation.shareable()?) }),
         }
     }
 

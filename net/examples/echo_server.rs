@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use wirewright::{
     Caller, Listener, ListenerBuilder, OriginPolicy, Outcome, Reply, Service, UpgradeRequest,
@@ -38,6 +39,11 @@ fn main() -> ExitCode {
     match builder.start(address.as_str(), upgrade) {
         Ok(listener) => {
             println!("listening on ws://{}", listener.local_addr());
+            let listener = Arc::new(listener);
+            #[cfg(unix)]
+            if let Err(error) = stop_on_signals(&listener) {
+                eprintln!("echo_server: signals end it at once: {error}");
+            }
             listener.wait();
             ExitCode::SUCCESS
         }
@@ -46,6 +52,28 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The first SIGINT or SIGTERM ends the listener in good order, another one at once.
+#[cfg(unix)]
+fn stop_on_signals(listener: &Arc<Listener>) -> std::io::Result<()> {
+    use std::time::Duration;
+
+    use signal_hook::consts::{SIGINT, SIGTERM};
+
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+    let listener = Arc::clone(listener);
+    std::thread::spawn(move || {
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
+            let graceful = Arc::clone(&listener);
+            std::thread::spawn(move || graceful.shutdown(Duration::from_secs(10)));
+            if signals.next().is_some() {
+                listener.abort();
+            }
+        }
+    });
+    Ok(())
 }
 
 fn options(

@@ -25,6 +25,41 @@ pub enum ConnectionError {
     /// A message breaks the rules of its type; the connection goes on.
     #[error(transparent)]
     Message(BindError),
+    /// The peer sent more messages than it may; the connection is over.
+    #[error("over {per_second} messages a second, the limit of `message_rate`")]
+    MessageRate {
+        /// The limit.
+        per_second: u32,
+    },
+    /// The peer sent more bytes than it may; the connection is over.
+    #[error("over {per_second} bytes a second, the limit of `byte_rate`")]
+    ByteRate {
+        /// The limit.
+        per_second: u32,
+    },
+    /// The peer reads too slowly, and the policy is to close; the connection is over.
+    #[error("peer does not read: queue of {queued} bytes at its cap of {cap}, set by `max_queued`")]
+    Overrun {
+        /// Bytes that wait.
+        queued: usize,
+        /// The cap.
+        cap: usize,
+    },
+    /// All connections together hold too much, and this one most of it; the connection is over.
+    #[error("all that is held is over {max} bytes, the limit of `budget`")]
+    Exhausted {
+        /// The limit.
+        max: u64,
+    },
+    /// A reply as a stream had an error or panicked; the connection is closed.
+    #[error("streaming failed: {0}")]
+    Stream(String),
+    /// A reply as a stream was refused, as others are under way; the connection goes on.
+    #[error("over {max} streams at once, the limit of `max_streams`")]
+    Streams {
+        /// The limit.
+        max: usize,
+    },
     /// A callback gave an error; the connection goes on.
     #[error("callback failed: {0}")]
     Callback(#[source] BoxError),
@@ -59,6 +94,12 @@ pub enum SendError {
         queued: usize,
         /// The cap.
         cap: usize,
+    },
+    /// All queues together are full: try again later, or not at all.
+    #[error("all that is held is over {max} bytes, the limit of `budget`")]
+    Exhausted {
+        /// The limit.
+        max: u64,
     },
     /// What was to be sent is not allowed.
     #[error(transparent)]

@@ -41,9 +41,10 @@ pub use close_frame::CloseFrame;
 pub use dispatcher::{DispatchError, Dispatched, Dispatcher, DispatcherBuilder, derived_name};
 pub use error::{ConnectionError, SendError};
 pub use listener::{
-    Accept, Caller, HttpRequest, HttpResponse, Listener, ListenerBuilder, ListenerStats,
-    OriginError, OriginPolicy, Outcome, RefusedStats, Reply, RouteError, Sent, Service,
-    ServiceOptions, UpgradeRequest, UpgradeService,
+    Accept, Budget, Caller, CallerStats, HttpRequest, HttpResponse, Listener, ListenerBuilder,
+    ListenerStats, OriginError, OriginPolicy, Outcome, Rate, RefusedStats, Reply, RouteError,
+    RunOn, Sent, Service, ServiceOptions, Stream, Topics, UpgradeRequest, UpgradeService,
+    WhenExceeded, WhenFull,
 };
 #[cfg(feature = "validation")]
 pub use message::Valid;

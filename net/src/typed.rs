@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use wirewright_core::{Close, Message};
 
 use crate::error::ConnectionError;
-use crate::listener::{Caller, Outcome, Service};
+use crate::listener::{Caller, Outcome, RunOn, Service};
 use crate::message::{self, BindError, FromMessage};
 use crate::reply::IntoReply;
 
@@ -100,6 +100,26 @@ where
 
     fn on_bind_error(&mut self, caller: &Caller, error: &BindError) -> Outcome {
         self.state.on_bind_error(caller, error)
+    }
+
+    fn on_idle_timeout(&mut self, caller: &Caller) -> Outcome {
+        self.state.on_idle_timeout(caller)
+    }
+
+    fn on_drain(&mut self, caller: &Caller) -> Outcome {
+        self.state.on_drain(caller)
+    }
+
+    fn runs_on(&self) -> RunOn {
+        self.state.runs_on()
+    }
+
+    fn wants_control_frames(&self) -> bool {
+        self.state.wants_control_frames()
+    }
+
+    fn name(&self) -> &str {
+        self.state.name()
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Workers(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     submitted: Condvar,
+    /// A thread has ended.
+    ended: Condvar,
     name: &'static str,
     max: usize,
 }
@@ -41,7 +43,14 @@ impl Workers {
     /// At most `max` threads of this name.
     pub(crate) fn new(name: &'static str, max: usize) -> Self {
         let state = Mutex::default();
-        Self(Arc::new(Shared { state, submitted: Condvar::new(), name, max: max.max(1) }))
+        let shared = Shared {
+            state,
+            submitted: Condvar::new(),
+            ended: Condvar::new(),
+            name,
+            max: max.max(1),
+        };
+        Self(Arc::new(shared))
     }
 
     /// Has `job` done as soon as a thread is free.
@@ -73,6 +82,14 @@ impl Workers {
         self.0.lock().stopped = true;
         self.0.submitted.notify_all();
     }
+
+    /// Takes no more jobs and waits until those submitted are done, or for so long.
+    pub(crate) fn finish(&self, patience: Duration) {
+        self.stop();
+        let state = self.0.lock();
+        // Who waits in vain has waited long enough.
+        let _ = self.0.ended.wait_timeout_while(state, patience, |state| state.threads > 0);
+    }
 }
 
 impl Shared {
@@ -100,6 +117,7 @@ impl Shared {
             }
         }
         state.threads -= 1;
+        self.ended.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -3,12 +3,13 @@
 use std::env;
 use std::fmt;
 use std::process::Command;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use wirewright::{
     Caller, Close, Config, ConnectionError, KeepAliveOptions, Listener, ListenerBuilder, Outcome,
-    Reply, Service, UpgradeService,
+    Reply, RunOn, Service, UpgradeService,
 };
 
 use crate::raw_client::PATIENCE;
@@ -24,6 +25,8 @@ pub enum Call<'a> {
     Pong(&'a [u8]),
     Close(Close<'a>),
     Error(&'a ConnectionError),
+    Idle,
+    Drain,
 }
 
 impl fmt::Display for Call<'_> {
@@ -36,11 +39,13 @@ impl fmt::Display for Call<'_> {
             Self::Pong(bytes) => write!(f, "pong {}", bytes.escape_ascii()),
             Self::Close(close) => write!(f, "close {}", close.code().value()),
             Self::Error(error) => write!(f, "error {error}"),
+            Self::Idle => write!(f, "idle"),
+            Self::Drain => write!(f, "drain"),
         }
     }
 }
 
-/// A service that is one closure.
+/// A service that is one closure, for the callbacks that most services have.
 #[derive(Debug)]
 pub struct By<F>(pub F);
 
@@ -77,6 +82,92 @@ where
     }
 }
 
+/// As [`By`], with the callbacks that few services have.
+#[derive(Debug)]
+pub struct Every<F> {
+    /// All callbacks.
+    pub call: F,
+    /// Where they run.
+    pub runs_on: RunOn,
+    /// Whether that goes for control frames.
+    pub control: bool,
+}
+
+impl<F> Service for Every<F>
+where
+    F: FnMut(&Caller, Call<'_>) -> Outcome + Send + 'static,
+{
+    fn on_open(&mut self, caller: &Caller) -> Outcome {
+        (self.call)(caller, Call::Open)
+    }
+
+    fn on_text(&mut self, caller: &Caller, text: &str) -> Outcome {
+        (self.call)(caller, Call::Text(text))
+    }
+
+    fn on_binary(&mut self, caller: &Caller, bytes: &[u8]) -> Outcome {
+        (self.call)(caller, Call::Binary(bytes))
+    }
+
+    fn on_ping(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
+        (self.call)(caller, Call::Ping(payload))?;
+        Ok(Reply::Pong)
+    }
+
+    fn on_close(&mut self, caller: &Caller, close: Close<'_>) {
+        let _ = (self.call)(caller, Call::Close(close));
+    }
+
+    fn on_error(&mut self, caller: &Caller, error: &ConnectionError) {
+        let _ = (self.call)(caller, Call::Error(error));
+    }
+
+    fn on_idle_timeout(&mut self, caller: &Caller) -> Outcome {
+        (self.call)(caller, Call::Idle)
+    }
+
+    fn on_drain(&mut self, caller: &Caller) -> Outcome {
+        (self.call)(caller, Call::Drain)
+    }
+
+    fn runs_on(&self) -> RunOn {
+        self.runs_on
+    }
+
+    fn wants_control_frames(&self) -> bool {
+        self.control
+    }
+}
+
+/// A listener whose services are [`Every`], what they are called, and their callers.
+///
+/// # Panics
+/// If there is no port left.
+pub fn start_every<F>(
+    builder: ListenerBuilder,
+    runs_on: RunOn,
+    call: F,
+) -> (Listener, Receiver<String>, Receiver<Caller>)
+where
+    F: Fn(&Caller, &Call<'_>) -> Outcome + Clone + Send + Sync + 'static,
+{
+    let (log, calls) = mpsc::channel();
+    let (callers, open) = mpsc::channel();
+    let senders = Mutex::new((log, callers));
+    let upgrade = move |_: &wirewright::UpgradeRequest| {
+        let ((log, callers), call) = (senders.lock().unwrap().clone(), call.clone());
+        let call = move |caller: &Caller, event: Call<'_>| {
+            let _ = log.send(event.to_string());
+            if let Call::Open = event {
+                let _ = callers.send(caller.clone());
+            }
+            call(caller, &event)
+        };
+        Ok::<_, wirewright::Rejection>(Every { call, runs_on, control: false })
+    };
+    (builder.start("127.0.0.1:0", upgrade).unwrap(), calls, open)
+}
+
 /// Sends messages back and answers pings.
 ///
 /// # Errors
@@ -97,7 +188,7 @@ where
     F: Fn(&Caller, &Call<'_>) -> Outcome + Clone + Send + Sync + 'static,
 {
     // A sender is not shared between loops but cloned for each connection.
-    let log = std::sync::Mutex::new(log);
+    let log = Mutex::new(log);
     move |_: &wirewright::UpgradeRequest| {
         let (log, call) = (log.lock().unwrap().clone(), call.clone());
         Ok(By(move |caller: &Caller, event: Call<'_>| {
@@ -126,9 +217,11 @@ pub fn expect_calls(log: &Receiver<String>, lines: &[&str]) {
     }
 }
 
-/// Options for one loop, without compression or keep-alive.
+/// Options for one loop, without compression, keep-alive or complaints of slow callbacks.
 pub fn plain() -> ListenerBuilder {
-    Listener::builder().threads(1).compression(None).keep_alive(KeepAliveOptions::off())
+    let builder = Listener::builder().threads(1).compression(None);
+    // A busy machine holds up anything.
+    builder.keep_alive(KeepAliveOptions::off()).slow_callback(None)
 }
 
 /// An echo listener with these options.

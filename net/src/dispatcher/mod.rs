@@ -15,7 +15,7 @@ pub use builder::{DispatchError, DispatcherBuilder};
 pub use name::derived_name;
 
 use crate::error::ConnectionError;
-use crate::listener::{Caller, Outcome, Service};
+use crate::listener::{Caller, Outcome, RunOn, Service};
 use crate::message::{BindError, Fields, string};
 use crate::typed::unbound;
 
@@ -197,6 +197,26 @@ impl<S: Service> Service for Dispatched<S> {
 
     fn on_bind_error(&mut self, caller: &Caller, error: &BindError) -> Outcome {
         self.state.on_bind_error(caller, error)
+    }
+
+    fn on_idle_timeout(&mut self, caller: &Caller) -> Outcome {
+        self.state.on_idle_timeout(caller)
+    }
+
+    fn on_drain(&mut self, caller: &Caller) -> Outcome {
+        self.state.on_drain(caller)
+    }
+
+    fn runs_on(&self) -> RunOn {
+        self.state.runs_on()
+    }
+
+    fn wants_control_frames(&self) -> bool {
+        self.state.wants_control_frames()
+    }
+
+    fn name(&self) -> &str {
+        self.state.name()
     }
 }
 

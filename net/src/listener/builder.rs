@@ -17,6 +17,8 @@ use super::fallback::{Fallback, HttpRequest, HttpResponse};
 use super::options::{Defaults, Route, ServiceOptions};
 use super::origin::OriginPolicy;
 use super::routes::{Routes, Table};
+use super::topics::Topics;
+use super::tuning::Tuning;
 use super::upgrade::UpgradeService;
 use crate::workers::Workers;
 
@@ -24,7 +26,7 @@ use crate::workers::Workers;
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `start` or `listen`"]
 pub struct ListenerBuilder {
-    defaults: Defaults,
+    pub(super) defaults: Defaults,
     handshake_limits: HandshakeLimits,
     handshake_timeout: Duration,
     handshake_threads: usize,
@@ -32,6 +34,8 @@ pub struct ListenerBuilder {
     admission: AdmissionLimits,
     fallback: Fallback,
     routes: Vec<(String, MakeRoute)>,
+    pub(super) workers: usize,
+    pub(super) topics: Topics,
     threads: usize,
 }
 
@@ -45,7 +49,7 @@ impl ListenerBuilder {
                 config: Config::server(),
                 close_timeout: Duration::from_secs(60),
                 keep_alive: Arc::default(),
-                max_queued: 1 << 20,
+                tuning: Tuning::default(),
                 sub_protocols: Vec::new(),
                 origins: OriginPolicy::same_host(),
                 authenticators: Vec::new(),
@@ -57,6 +61,8 @@ impl ListenerBuilder {
             admission: AdmissionLimits::default(),
             fallback: Fallback::default(),
             routes: Vec::new(),
+            workers: 64,
+            topics: Topics::new(),
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
         }
     }
@@ -122,13 +128,6 @@ impl ListenerBuilder {
     /// When to ping a silent peer and when to give it up; 25 s and 20 s by default.
     pub fn keep_alive(mut self, options: KeepAliveOptions) -> Self {
         self.defaults.keep_alive = Arc::new(options);
-        self
-    }
-
-    /// Bytes that may wait for one connection before a further message is refused with
-    /// [`SendError::Full`](crate::SendError::Full); 1 MiB by default. Control frames are exempt.
-    pub const fn max_queued(mut self, bytes: usize) -> Self {
-        self.defaults.max_queued = bytes;
         self
     }
 
@@ -320,7 +319,9 @@ impl ListenerBuilder {
             routes: Routes::new(table),
             fallback: self.fallback,
             admission: Arc::new(Admission::new(self.admission)),
-            workers: Workers::new("wirewright-handshake", self.handshake_threads),
+            askers: Workers::new("wirewright-handshake", self.handshake_threads),
+            workers: Workers::new("wirewright-worker", self.workers),
+            topics: self.topics,
         };
         let address = address.to_socket_addrs()?.next().ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "address resolves to nothing")

@@ -1,7 +1,7 @@
 //! A caller's messages of every kind: those that are there, and those that are written.
 
 use serde::Serialize;
-use wirewright_core::{FrameWriter, Message, MessageKind, Outbox, Outgoing};
+use wirewright_core::{FrameWriter, Message, MessageKind, Misuse};
 
 use super::caller::{Caller, Sent};
 use crate::close_frame::CloseFrame;
@@ -84,14 +84,6 @@ impl Caller {
         To { caller: self, compress: true }.write(kind, write)
     }
 
-    #[inline]
-    fn send(&self, message: Message<'_>) -> Result<Sent, SendError> {
-        let mut sending = self.lock();
-        let sent = sending.send(message);
-        self.note(&sending);
-        sent
-    }
-
     /// As [`close`](Self::close), with one of the named frames.
     ///
     /// # Errors
@@ -116,7 +108,7 @@ impl MessageSink for To<'_> {
         if self.compress {
             return Ok(self.caller.send(message)?);
         }
-        self.by(|outgoing, out| Ok(outgoing.send_uncompressed(message, out)?))
+        self.caller.send_as(message, false)
     }
 
     #[inline]
@@ -125,7 +117,21 @@ impl MessageSink for To<'_> {
         kind: MessageKind,
         write: impl FnOnce(&mut MessageWriter<'_>) -> Result<(), BoxError>,
     ) -> Result<Sent, WriteError> {
-        self.by(|outgoing, out| {
+        let mut sending = self.caller.lock();
+        if sending.is_gated() {
+            // It may have to wait, and to be dropped, before it is encoded.
+            let mut bytes = Vec::new();
+            write(&mut MessageWriter::to_bytes(&mut bytes)).map_err(WriteError::Value)?;
+            drop(sending);
+            return match kind {
+                MessageKind::Binary => self.caller.send_as(Message::Binary(&bytes), self.compress),
+                MessageKind::Text => {
+                    let text = std::str::from_utf8(&bytes).map_err(|_| Misuse::TextUtf8)?;
+                    self.caller.send_as(Message::Text(text), self.compress)
+                }
+            };
+        }
+        let sent = sending.append_by(|outgoing, out| {
             let write = |frame: FrameWriter<'_>| {
                 write(&mut MessageWriter::to_frame(frame)).map_err(WriteError::Value)
             };
@@ -134,19 +140,22 @@ impl MessageSink for To<'_> {
             } else {
                 outgoing.send_uncompressed_with(kind, out, write)
             }
-        })
+        });
+        match sent {
+            Ok(sent) => Ok(self.caller.sent(sending, Ok(sent))?),
+            Err(error) => {
+                self.caller.note(&mut sending);
+                Err(error)
+            }
+        }
     }
 }
 
-impl To<'_> {
-    #[inline]
-    fn by(
-        self,
-        send: impl FnOnce(&mut Outgoing, &mut Outbox) -> Result<(), WriteError>,
-    ) -> Result<Sent, WriteError> {
-        let mut sending = self.caller.lock();
-        let sent = sending.send_by(send);
-        self.caller.note(&sending);
-        sent
+impl Caller {
+    /// Sends a message, compressed if it is to be.
+    fn send_as(&self, message: Message<'_>, compress: bool) -> Result<Sent, WriteError> {
+        let mut sending = self.lock();
+        let sent = sending.send_gated_as(message, compress, self.tuning());
+        Ok(self.sent(sending, sent)?)
     }
 }

@@ -19,32 +19,33 @@ use wirewright_core::{Inbox, Incoming, Outbox, Outgoing, Role, Sender};
 
 use super::admission::{Held, Place, Reason};
 use super::caller::Caller;
-use super::context::Context;
+use super::context::{Context, Link, OwnInbox};
 use super::lingering::{LINGER, Lingering};
-use super::mailbox::{Mailbox, Newcomer};
+use super::mailbox::Newcomer;
 use super::open::{End, Flow, Open};
 use super::opening::{About, Decision, Granted, Opening, Refusal, Verdict, discard, negotiate};
-use super::options::RouteSettings;
 use crate::clock;
 
 /// A connection, as its loop knows it.
 pub(crate) struct Connection {
     token: Token,
     stream: Arc<TcpStream>,
-    stage: Stage,
+    pub(super) stage: Stage,
     /// Bytes of its own, only while something is incomplete or may not be handled yet.
-    inbox: Option<Box<Inbox>>,
+    pub(super) inbox: Option<Box<OwnInbox>>,
     /// When the loop will look at it next, in nanoseconds.
     pub(crate) scheduled: u64,
     /// It stands in line for another turn.
     pub(crate) in_line: bool,
+    /// Something was published to it that is to be written.
+    pub(crate) published: bool,
     /// What it counts as.
     pub(crate) held: Held,
     /// Its place among those of its address and identity, where they are limited.
     place: Option<Box<Place>>,
 }
 
-enum Stage {
+pub(super) enum Stage {
     Opening(Box<Opening>),
     Open(Box<Open>),
     Lingering(Box<Lingering>),
@@ -55,12 +56,11 @@ pub(crate) struct CallerParts {
     pub(crate) token: Token,
     pub(crate) peer: SocketAddr,
     pub(crate) about: Option<Box<About>>,
-    pub(crate) settings: Arc<RouteSettings>,
     pub(crate) stream: Arc<TcpStream>,
     pub(crate) outgoing: Outgoing,
     /// With the handshake's answer in it.
     pub(crate) out: Outbox,
-    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) link: Arc<Link>,
 }
 
 /// What the loop does with a connection next.
@@ -95,6 +95,7 @@ impl Connection {
             inbox: None,
             scheduled: u64::MAX,
             in_line: false,
+            published: false,
             held,
             place,
         }
@@ -109,7 +110,7 @@ impl Connection {
     /// `to_end`, it reads until the system says that there is no more.
     pub(crate) fn drive(&mut self, to_end: bool, scratch: &mut Inbox, ctx: &mut Context) -> Next {
         let mut own = self.inbox.take();
-        let inbox = own.as_deref_mut().unwrap_or(&mut *scratch);
+        let inbox = own.as_mut().map_or(&mut *scratch, |own| &mut own.inbox);
         let next = self.turn(to_end, inbox, ctx);
         if next == Next::Gone {
             self.close();
@@ -117,16 +118,21 @@ impl Connection {
             return next;
         }
         match own {
-            Some(own) if own.is_empty() => ctx.recycle(own),
-            Some(own) => self.inbox = Some(own),
+            Some(own) if own.inbox.is_empty() => ctx.recycle(own),
+            Some(own) => self.keep(own, ctx),
             None if scratch.is_empty() => {}
             None => {
                 let mut own = ctx.spare_inbox();
-                scratch.move_to(&mut own);
-                self.inbox = Some(own);
+                scratch.move_to(&mut own.inbox);
+                self.keep(own, ctx);
             }
         }
         next
+    }
+
+    fn keep(&mut self, mut own: Box<OwnInbox>, ctx: &mut Context) {
+        ctx.charge(&mut own);
+        self.inbox = Some(own);
     }
 
     /// When to call [`timeout`](Self::timeout), at the latest.
@@ -158,7 +164,8 @@ impl Connection {
             },
             Stage::Lingering(lingering) if ctx.now >= lingering.deadline => Next::Gone,
             Stage::Open(open) => match open.timeout(ctx) {
-                Ok(()) => Next::Wait,
+                Ok(true) => Next::Again,
+                Ok(false) => Next::Wait,
                 Err(end) => self.end(end, ctx),
             },
             _ => Next::Wait,
@@ -210,7 +217,7 @@ impl Connection {
         }
     }
 
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         // Fails only where the peer was faster.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
@@ -221,6 +228,13 @@ impl Connection {
             Stage::Open(open) => {
                 if open.resume(ctx).is_err() {
                     return self.end(End::Lost(None), ctx);
+                }
+                if to_end
+                    && open.is_held()
+                    && let Ok(Some(error)) = self.stream.take_error()
+                {
+                    // Reading, which is where a reset shows, is not for now.
+                    return self.end(End::Lost(Some(error)), ctx);
                 }
             }
             Stage::Opening(opening) if opening.is_asking() => {
@@ -236,8 +250,9 @@ impl Connection {
                     return if matches!(flow, Flow::Again) { Next::Again } else { Next::Wait };
                 };
                 match open.settle(ctx) {
-                    Ok(()) if matches!(flow, Flow::Again) && !open.is_paused() => Next::Again,
-                    Ok(()) => Next::Wait,
+                    Ok(true) => Next::Again,
+                    Ok(false) if matches!(flow, Flow::Again) && !open.is_paused() => Next::Again,
+                    Ok(false) => Next::Wait,
                     Err(error) => self.end(End::Lost(Some(error)), ctx),
                 }
             }
@@ -247,6 +262,7 @@ impl Connection {
     /// Handles what is held, then reads and handles until there is no more.
     fn read(&mut self, to_end: bool, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
         let mut hint = 1;
+        ctx.fresh = 0;
         if !inbox.is_empty() || self.is_held_up() {
             match self.handle(inbox, ctx) {
                 Flow::NeedMore(more) => hint = more,
@@ -262,6 +278,7 @@ impl Connection {
             match (&*self.stream).read(room) {
                 Ok(0) => return Flow::End(End::Lost(None)),
                 Ok(n) => {
+                    ctx.read(n);
                     // A short read has drained the socket; what comes later is a new event.
                     let drained = n < size;
                     if drained {
@@ -330,7 +347,7 @@ impl Connection {
         ctx.settings.admission.turn(&mut self.held, Held::Leaving);
         let mut out = Outbox::new();
         answer.send(&mut out);
-        Flow::End(End::Refused(out))
+        Flow::End(End::Refused(Box::new(out.into())))
     }
 
     /// Answers a request with 101, or says why not.
@@ -354,33 +371,32 @@ impl Connection {
             token: self.token,
             peer,
             about: About::new(accepted.sub_protocol(), identity),
-            settings: Arc::clone(settings),
             stream: Arc::clone(&self.stream),
             outgoing: Outgoing::new(Sender::Server, &settings.config, agreement),
             out,
-            mailbox: Arc::clone(&ctx.mailbox),
+            link: ctx.link(settings),
         });
         let incoming = Incoming::new(Role::Server, &settings.config, agreement);
         Place::join(&mut self.place, place);
         ctx.settings.admission.turn(&mut self.held, Held::Open);
-        let mut open = Box::new(Open::new(caller, incoming, accept.service, ctx.now));
+        let mut open = Box::new(Open::new(caller, incoming, accept.service, ctx));
         open.begin(ctx);
         self.stage = Stage::Open(open);
         Ok(())
     }
 
     /// Leaves the stage that ended: what is still to be sent is sent, for a while.
-    fn end(&mut self, end: End, ctx: &mut Context) -> Next {
-        let (out, done) = match end {
+    pub(super) fn end(&mut self, end: End, ctx: &mut Context) -> Next {
+        let (rest, done) = match end {
             End::Lost(error) => {
                 if let Stage::Open(open) = &mut self.stage {
                     open.lost(error);
                 }
                 return Next::Gone;
             }
-            End::Refused(out) => (out, false),
-            End::Closed(out) => (out, true),
-            End::Failed(out) => (out, false),
+            End::Refused(rest) => (rest, false),
+            End::Closed(rest) => (rest, true),
+            End::Failed(rest) => (rest, false),
         };
         // What is queued has as long as a Close has for its answer, and a refusal as a request.
         let time = match &self.stage {
@@ -388,7 +404,7 @@ impl Connection {
             _ => ctx.settings.handshake_timeout,
         };
         let deadline = ctx.now.saturating_add(time.max(LINGER));
-        let mut lingering = Box::new(Lingering::new(out, done, deadline));
+        let mut lingering = Box::new(Lingering::new(rest, done, deadline));
         let next = lingering.turn(&self.stream, &mut Inbox::new(), ctx.now);
         self.stage = Stage::Lingering(lingering);
         next

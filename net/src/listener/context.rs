@@ -1,16 +1,19 @@
 //! What a loop lends to the connection whose turn it is.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use wirewright_core::handshake::HandshakeLimits;
 use wirewright_core::{Inbox, Outbox};
 
 use super::admission::Admission;
+use super::budget::Charge;
 use super::fallback::Fallback;
 use super::mailbox::Mailbox;
-use super::options::Defaults;
+use super::options::{Defaults, RouteSettings};
 use super::routes::{Known, Routes};
+use super::topics::Topics;
 use crate::workers::Workers;
 
 /// A listener's options, as its loops read them, and what they share.
@@ -23,7 +26,27 @@ pub(crate) struct Settings {
     pub(crate) fallback: Fallback,
     pub(crate) admission: Arc<Admission>,
     /// For what may block before the 101.
+    pub(crate) askers: Workers,
+    /// For services that run there.
     pub(crate) workers: Workers,
+    pub(crate) topics: Topics,
+}
+
+/// What callers of a loop's connections to one service reach it by.
+pub(crate) struct Link {
+    pub(crate) settings: Arc<RouteSettings>,
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) topics: Topics,
+    /// The loop's number among those that share these topics.
+    pub(crate) number: usize,
+    /// The loop's thread, once it runs.
+    pub(crate) thread: Arc<OnceLock<ThreadId>>,
+}
+
+/// An inbox of a connection's own, and what it holds of the budget.
+pub(crate) struct OwnInbox {
+    pub(crate) inbox: Inbox,
+    charge: Charge,
 }
 
 /// What all connections of a loop use in turn.
@@ -32,15 +55,31 @@ pub(crate) struct Context {
     /// The routes, as this loop knows them.
     pub(crate) known: Known,
     pub(crate) mailbox: Arc<Mailbox>,
+    /// The loop's number among those that share its topics.
+    pub(crate) number: usize,
+    /// The loop's thread, once it runs.
+    pub(crate) thread: Arc<OnceLock<ThreadId>>,
+    /// One for each service that has connections here.
+    links: Vec<Arc<Link>>,
     /// The time, as of this wake-up.
     pub(crate) now: Duration,
     /// The cork: lent to the connection whose turn it is, so that all it sends leaves at once.
     pub(crate) lent: Option<Box<Outbox>>,
     /// In this turn, a queue of this many bytes stops reading.
     pub(crate) mark: usize,
+    /// When callbacks were last found not to hold up the loop, or to do so.
+    pub(crate) looked: Duration,
+    /// Bytes that were just read, and what this turn has received so far.
+    pub(crate) fresh: u32,
+    pub(crate) bytes_in: u32,
+    pub(crate) messages_in: u32,
+    /// The connection's messages out as this turn began.
+    pub(crate) messages_out: u32,
+    /// Incomplete messages hold more than the budget has.
+    pub(crate) exceeded: bool,
     /// Inboxes that no connection needs at present; boxed, as a connection holds them.
     #[expect(clippy::vec_box, reason = "a connection that needs none pays one word")]
-    spare: Vec<Box<Inbox>>,
+    spare: Vec<Box<OwnInbox>>,
 }
 
 /// So many spare inboxes are kept.
@@ -50,19 +89,77 @@ const SPARE_BYTES: usize = 2 << 20;
 
 impl Context {
     pub(crate) fn new(settings: Arc<Settings>, mailbox: Arc<Mailbox>) -> Self {
-        let (known, now) = (settings.routes.known(), Duration::ZERO);
-        Self { settings, known, mailbox, now, lent: None, mark: 0, spare: Vec::new() }
-    }
-
-    pub(crate) fn spare_inbox(&mut self) -> Box<Inbox> {
-        self.spare.pop().unwrap_or_default()
-    }
-
-    pub(crate) fn recycle(&mut self, mut inbox: Box<Inbox>) {
-        // What is left there was one connection's, and the next must not see it.
-        inbox.clear();
-        if self.spare.len() < SPARE && inbox.capacity() <= SPARE_BYTES {
-            self.spare.push(inbox);
+        Self {
+            known: settings.routes.known(),
+            number: settings.topics.join(Arc::clone(&mailbox)),
+            settings,
+            mailbox,
+            thread: Arc::default(),
+            links: Vec::new(),
+            now: Duration::ZERO,
+            lent: None,
+            mark: 0,
+            looked: Duration::ZERO,
+            fresh: 0,
+            bytes_in: 0,
+            messages_in: 0,
+            messages_out: 0,
+            exceeded: false,
+            spare: Vec::new(),
         }
+    }
+
+    /// What connections to the service with these settings share here.
+    pub(crate) fn link(&mut self, settings: &Arc<RouteSettings>) -> Arc<Link> {
+        if let Some(link) = self.links.iter().find(|link| Arc::ptr_eq(&link.settings, settings)) {
+            return Arc::clone(link);
+        }
+        // Services are few, and those that were detached go with their last connection.
+        self.links.retain(|link| Arc::strong_count(link) > 1);
+        let link = Arc::new(Link {
+            settings: Arc::clone(settings),
+            mailbox: Arc::clone(&self.mailbox),
+            topics: self.settings.topics.clone(),
+            number: self.number,
+            thread: Arc::clone(&self.thread),
+        });
+        self.links.push(Arc::clone(&link));
+        link
+    }
+
+    /// So many bytes were read.
+    #[inline]
+    pub(crate) fn read(&mut self, bytes: usize) {
+        // One read is far from 4 GiB.
+        self.fresh = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.bytes_in += self.fresh;
+    }
+
+    pub(crate) fn spare_inbox(&mut self) -> Box<OwnInbox> {
+        let charge = || self.settings.defaults.tuning.budget.charge();
+        self.spare
+            .pop()
+            .unwrap_or_else(|| Box::new(OwnInbox { inbox: Inbox::default(), charge: charge() }))
+    }
+
+    pub(crate) fn recycle(&mut self, mut held: Box<OwnInbox>) {
+        // What is left there was one connection's, and the next must not see it.
+        held.inbox.clear();
+        held.charge.set(0);
+        if self.spare.len() < SPARE && held.inbox.capacity() <= SPARE_BYTES {
+            self.spare.push(held);
+        }
+    }
+
+    /// Keeps what a connection's inbox holds in the budget.
+    pub(crate) fn charge(&mut self, held: &mut OwnInbox) {
+        self.exceeded |= !held.charge.set(held.inbox.capacity());
+    }
+}
+
+impl OwnInbox {
+    /// Bytes in the budget.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.charge.bytes()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
@@ -18,6 +19,7 @@ use super::mailbox::{Command, Mailbox, Newcomer};
 use super::opening::discard;
 use super::slots::Slots;
 use super::timers::Timers;
+use super::topics::Subscribers;
 use crate::clock;
 
 /// The listening socket. Connections have tokens of at least a generation, which is larger.
@@ -51,12 +53,17 @@ pub(crate) struct EventLoop {
     resting: bool,
     /// There are more to accept, when others had their turn.
     accept_more: bool,
-    slots: Slots<Connection>,
+    pub(super) slots: Slots<Connection>,
     timers: Timers,
     /// Connections with more to read than fitted into their turn.
     again: VecDeque<Token>,
     scratch: Inbox,
-    ctx: Context,
+    pub(super) ctx: Context,
+    pub(super) subscribers: Subscribers,
+    /// Connections that something was published to in this turn.
+    pub(super) published: Vec<Token>,
+    /// Connections that are to be told to go, and when.
+    pub(super) leaving: VecDeque<(Duration, Token)>,
     /// Set once the loop is to end, when everybody has gone or this time has come.
     stop_by: Option<Duration>,
 }
@@ -79,6 +86,9 @@ impl EventLoop {
             again: VecDeque::new(),
             scratch: Inbox::with_capacity(SCRATCH),
             ctx: Context::new(settings, mailbox),
+            subscribers: Subscribers::default(),
+            published: Vec::new(),
+            leaving: VecDeque::new(),
             stop_by: None,
         })
     }
@@ -104,6 +114,7 @@ impl EventLoop {
         let mut events = Events::with_capacity(EVENTS);
         let mut letters = Vec::new();
         let mut due = Vec::new();
+        let _ = self.ctx.thread.set(thread::current().id());
         while !self.is_over() {
             let wait = self.wait();
             // Those that are accepted in this round have their turn before the next.
@@ -114,6 +125,7 @@ impl EventLoop {
                 tracing::error!(%error, "event loop could not wait for events");
             }
             self.ctx.now = clock::now();
+            self.ctx.looked = self.ctx.now;
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(),
@@ -140,6 +152,10 @@ impl EventLoop {
                     self.timeout(token);
                 }
             }
+            self.dismiss();
+            if self.ctx.exceeded {
+                self.shed();
+            }
             self.scratch.settle();
             if let Some(lent) = &mut self.ctx.lent {
                 lent.settle();
@@ -148,6 +164,7 @@ impl EventLoop {
         for letter in self.ctx.mailbox.close() {
             self.lost(letter);
         }
+        self.ctx.settings.topics.leave(self.ctx.number);
         for token in self.slots.tokens() {
             if let Some(connection) = self.slots.get_mut(token) {
                 connection.abort();
@@ -164,8 +181,10 @@ impl EventLoop {
         if !self.again.is_empty() || self.accept_more {
             return Some(Duration::ZERO);
         }
-        let stop = self.stop_by.map(|by| by.saturating_sub(self.ctx.now));
-        [self.timers.wait(self.ctx.now), stop].into_iter().flatten().min()
+        let now = self.ctx.now;
+        let stop = self.stop_by.map(|by| by.saturating_sub(now));
+        let leave = self.leaving.front().map(|(at, _)| at.saturating_sub(now));
+        [self.timers.wait(now), stop, leave].into_iter().flatten().min()
     }
 
     /// Gives a connection its turn. An event for one that is gone finds nothing.
@@ -183,7 +202,7 @@ impl EventLoop {
     }
 
     #[inline]
-    fn after(&mut self, token: Token, next: Next) {
+    pub(super) fn after(&mut self, token: Token, next: Next) {
         if next == Next::Gone {
             self.forget(token);
             return;
@@ -316,9 +335,13 @@ impl EventLoop {
                     None => discard(decision),
                 },
                 Command::Look(token) => self.drive(token, false),
+                Command::Subscribe(token, topic) => self.subscribers.add(topic, token),
+                Command::Unsubscribe(token, topic) => self.subscribers.remove(&topic, token),
+                Command::Publish(publication) => self.publish(&publication),
                 Command::Stop(stop) => self.stop(stop),
             }
         }
+        self.send_published();
     }
 
     fn stop(&mut self, stop: Stop) {
@@ -335,10 +358,6 @@ impl EventLoop {
             // The loop ends with this turn, and drops all without a Close.
             return;
         }
-        for token in self.slots.tokens() {
-            let Some(connection) = self.slots.get_mut(token) else { continue };
-            let next = connection.go_away(&mut self.ctx);
-            self.after(token, next);
-        }
+        self.spread(by);
     }
 }

@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 use wirewright_core::{Inbox, Outbox};
 
 use super::connection::{Next, READS};
+use super::sending::Rest;
 
 /// How long the peer of a failed connection may take to close its side.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
@@ -17,7 +18,7 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
 
 pub(crate) struct Lingering {
-    out: Outbox,
+    rest: Box<Rest>,
     pub(crate) deadline: Duration,
     /// Both sides have said Close, or nothing is left to say: gone as soon as `out` is.
     done: bool,
@@ -25,8 +26,8 @@ pub(crate) struct Lingering {
 }
 
 impl Lingering {
-    pub(crate) const fn new(out: Outbox, done: bool, deadline: Duration) -> Self {
-        Self { out, deadline, done, shut: false }
+    pub(crate) const fn new(rest: Box<Rest>, done: bool, deadline: Duration) -> Self {
+        Self { rest, deadline, done, shut: false }
     }
 
     /// Refuses a connection that was just accepted. What its peer sends is not parsed, only read
@@ -36,21 +37,21 @@ impl Lingering {
         let _ = (&*stream).write(BUSY);
         let _ = stream.shutdown(Shutdown::Write);
         let deadline = now.saturating_add(LINGER);
-        Self { out: Outbox::new(), deadline, done: false, shut: true }
+        Self { rest: Box::new(Outbox::new().into()), deadline, done: false, shut: true }
     }
 
     /// Sends what is left, then waits for the peer to close: closing on unread bytes would make
     /// the system reset the connection, and what was sent last could be lost on the way.
     pub(crate) fn turn(&mut self, stream: &TcpStream, inbox: &mut Inbox, now: Duration) -> Next {
-        while let Some(bytes) = self.out.poll_transmit() {
+        while let Some(bytes) = self.rest.out.poll_transmit() {
             match Write::write(&mut &*stream, bytes) {
-                Ok(n) => self.out.transmitted(n),
+                Ok(n) => self.rest.out.transmitted(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => return Next::Gone,
             }
         }
-        if self.out.is_empty() {
+        if self.rest.out.is_empty() {
             if self.done {
                 return Next::Gone;
             }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::net::TcpStream;
 use mio::{Token, Waker};
 
 use super::admission::{Held, Place};
 use super::opening::Decision;
+use super::topics::Publication;
 
 /// What a loop is asked to do.
 pub(crate) enum Command {
@@ -16,8 +17,14 @@ pub(crate) enum Command {
     Adopt(Newcomer),
     /// What somebody off the loop has decided on this connection's request.
     Decided(Token, Box<Decision>),
-    /// Look at this connection: a Close was sent on it.
+    /// Look at this connection: something was done to it that its loop must know.
     Look(Token),
+    /// This connection subscribes.
+    Subscribe(Token, Arc<str>),
+    /// This connection does no longer.
+    Unsubscribe(Token, Arc<str>),
+    /// For the subscribers among its connections.
+    Publish(Arc<Publication>),
     /// Begin, or end, the loop's life.
     Stop(super::Stop),
 }
@@ -47,6 +54,10 @@ impl Mailbox {
         let mut commands = self.lock();
         let Some(commands) = &mut *commands else { return Some(command) };
         commands.push(command);
+        if commands.len() > 1 {
+            // It was woken for the first, and takes all at once.
+            return None;
+        }
         if let Err(error) = self.waker.wake() {
             // The loop reads its letters at the next event or timer too.
             tracing::error!(%error, "event loop could not be woken");

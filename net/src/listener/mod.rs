@@ -4,25 +4,41 @@
 //! into the loop's inbox and, once [`open`], hands the engine's events to the user's [`service`];
 //! what a [`caller`] sends gathers in the loop's outbox and leaves in one write.
 
+mod address;
 mod admission;
+mod attributes;
+mod budget;
 mod builder;
 mod caller;
+mod calls;
+mod clockwork;
 mod compose;
 mod connection;
 mod context;
+mod delivery;
 mod event_loop;
 mod fallback;
+mod flow;
 mod lingering;
 mod mailbox;
 mod open;
 mod opening;
 mod options;
 mod origin;
+mod pacing;
+mod queue;
+mod rare;
 mod routes;
+mod sending;
 mod service;
 mod slots;
+mod streams;
+mod tally;
 mod timers;
+mod topics;
+mod tuning;
 mod upgrade;
+mod work;
 
 use std::fmt;
 use std::io;
@@ -30,16 +46,21 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use admission::{ListenerStats, RefusedStats};
+pub use budget::Budget;
 pub use builder::ListenerBuilder;
 pub use caller::{Caller, Sent};
 pub use fallback::{HttpRequest, HttpResponse};
 pub use options::ServiceOptions;
 pub use origin::{OriginError, OriginPolicy};
 pub use routes::RouteError;
-pub use service::{Outcome, Reply, Service};
+pub use service::{Outcome, Reply, RunOn, Service};
+pub use streams::Stream;
+pub use tally::CallerStats;
+pub use topics::Topics;
+pub use tuning::{Rate, WhenExceeded, WhenFull};
 pub use upgrade::{Accept, UpgradeRequest, UpgradeService};
 
 use context::Settings;
@@ -114,14 +135,25 @@ impl Listener {
         self.settings.admission.stats()
     }
 
-    /// Stops accepting, sends a Close with 1001 on each connection behind what is queued, and
-    /// returns when all are gone, or after `within` when the rest is dropped.
-    pub fn shutdown(&self, within: Duration) {
-        self.stop(Stop::Within(within));
-        self.wait();
+    /// The topics of its connections.
+    #[must_use]
+    pub fn topics(&self) -> &Topics {
+        &self.settings.topics
     }
 
-    /// Drops all connections without a Close and returns when that is done.
+    /// Stops accepting, sends a Close with 1001 on each connection behind what is queued, at once
+    /// or over [`shutdown_spread`](ListenerBuilder::shutdown_spread), and returns when all are gone
+    /// and callbacks on workers are done, or after `within` when the rest is dropped.
+    pub fn shutdown(&self, within: Duration) {
+        let start = Instant::now();
+        self.stop(Stop::Within(within));
+        if self.join() {
+            self.settings.workers.finish(within.saturating_sub(start.elapsed()));
+        }
+    }
+
+    /// Drops all connections without a Close and returns when that is done. Callbacks on workers
+    /// are not waited for.
     pub fn abort(&self) {
         self.stop(Stop::Now);
         self.wait();
@@ -131,9 +163,14 @@ impl Listener {
     /// [`abort`](Self::abort) from another thread makes it do. Within a callback of its own, where
     /// it would wait for itself, it returns at once, and so do those two.
     pub fn wait(&self) {
+        self.join();
+    }
+
+    /// Waits for the loops to end; `false` on one of them.
+    fn join(&self) -> bool {
         let me = thread::current().id();
         if lock(&self.threads).iter().any(|thread| thread.thread().id() == me) {
-            return;
+            return false;
         }
         // Nothing is ever sent: this is the end of the last loop, for everybody who waits.
         let _ = lock(&self.ended).recv();
@@ -142,10 +179,13 @@ impl Listener {
                 tracing::error!("event loop panicked");
             }
         }
+        // The loops have left their last jobs there, which are still done.
+        self.settings.workers.stop();
+        true
     }
 
     fn stop(&self, stop: Stop) {
-        self.settings.workers.stop();
+        self.settings.askers.stop();
         for mailbox in &self.mailboxes {
             drop(mailbox.send(Command::Stop(stop)));
         }

@@ -5,29 +5,40 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wirewright_core::{
-    Close, CloseCode, Event, Inbox, Incoming, KeepAlive, KeepAliveAction, Message, Outbox,
-    Reply as Owed,
-};
+use wirewright_core::{Close, CloseCode, Event, Inbox, Incoming, KeepAlive, Message};
 
-use super::caller::{Caller, Sending};
+use super::caller::Caller;
 use super::context::Context;
-use super::service::{Outcome, Reply, Service};
+use super::pacing::Pacing;
+use super::sending::{FAILED, Rest, Sending};
+use super::service::{RunOn, Service};
+use super::tuning::Tuning;
+use super::work::Remote;
+use crate::clock;
 use crate::error::ConnectionError;
 
 /// The stage in which messages pass.
 pub(crate) struct Open {
-    caller: Caller,
-    incoming: Incoming,
+    pub(super) caller: Caller,
+    pub(super) incoming: Incoming,
     /// `None` once it has panicked or been told of the end.
-    service: Option<Box<dyn Service>>,
-    keep_alive: KeepAlive,
-    /// When the peer must have answered our Close.
-    close_by: Option<Duration>,
+    pub(super) service: Option<Box<dyn Service>>,
+    pub(super) keep_alive: KeepAlive,
     /// The peer does not read what we send, so that we do not read either, until so many bytes in
     /// all have left; zero: reading goes on.
     paused_to: u64,
+    /// What few connections have.
+    pub(super) pacing: Option<Box<Pacing>>,
+    /// Other reasons not to read: [`HELD`], [`RATE`], [`DEAD`].
+    pub(super) stopped: u8,
 }
+
+/// Somebody else has said so, as far as this turn knows.
+const HELD: u8 = 1;
+/// The peer has sent more than it may, for now.
+pub(super) const RATE: u8 = 2;
+/// The service has panicked.
+pub(super) const DEAD: u8 = 4;
 
 /// Where handling leaves a connection.
 pub(crate) enum Flow {
@@ -35,7 +46,7 @@ pub(crate) enum Flow {
     NeedMore(usize),
     /// Read on when others had their turn.
     Again,
-    /// Read on when the queue has drained.
+    /// Read on when the queue has drained, or whatever else is in the way has gone.
     Paused,
     /// The stage is over.
     End(End),
@@ -44,32 +55,35 @@ pub(crate) enum Flow {
 /// How a stage ended, with the bytes that are still to be sent.
 pub(crate) enum End {
     /// The request was answered with something else than 101.
-    Refused(Outbox),
+    Refused(Box<Rest>),
     /// Both sides have said Close.
-    Closed(Outbox),
+    Closed(Box<Rest>),
     /// We have said why and will hear no more.
-    Failed(Outbox),
+    Failed(Box<Rest>),
     /// The transport is gone.
     Lost(Option<io::Error>),
 }
-
-/// A queue of this many bytes stops reading, as what is read mostly asks for more of the same;
-/// so does one at its cap. What other threads have queued is none of reading's fault: it stops
-/// where a turn has made such a queue longer.
-const HIGH: usize = 256 * 1024;
-/// When all but so many of the bytes have left that waited as reading stopped, it goes on,
-/// whatever was queued since.
-const LOW: usize = 64 * 1024;
 
 impl Open {
     pub(crate) fn new(
         caller: Caller,
         incoming: Incoming,
-        service: Box<dyn Service>,
-        now: Duration,
+        mut service: Box<dyn Service>,
+        ctx: &Context,
     ) -> Self {
-        let keep_alive = KeepAlive::new(Arc::clone(&caller.settings().keep_alive), now);
-        Self { caller, incoming, service: Some(service), keep_alive, close_by: None, paused_to: 0 }
+        if service.runs_on() == RunOn::Workers {
+            let workers = ctx.settings.workers.clone();
+            service = Box::new(Remote::new(service, caller.clone(), workers));
+        }
+        Self {
+            incoming,
+            service: Some(service),
+            keep_alive: KeepAlive::new(Arc::clone(&caller.settings().keep_alive), ctx.now),
+            paused_to: 0,
+            pacing: Pacing::new(caller.tuning(), caller.id(), ctx.now),
+            stopped: 0,
+            caller,
+        }
     }
 
     /// How long a Close has for its answer.
@@ -79,34 +93,53 @@ impl Open {
 
     /// Tells the service that the connection is open.
     pub(crate) fn begin(&mut self, ctx: &mut Context) {
-        ctx.mark = HIGH.min(self.caller.settings().max_queued);
+        ctx.mark = self.caller.tuning().high();
         self.caller.lock().cork(&mut ctx.lent);
-        let opened = catch_unwind(AssertUnwindSafe(|| self.call(None, Service::on_open)));
-        if opened.is_err() {
-            self.panicked();
-        }
+        self.call_guarded(Service::on_open);
     }
 
     /// Before a turn: sends what waits if that is possible now, and lends the loop's outbox.
     pub(crate) fn resume(&mut self, ctx: &mut Context) -> io::Result<()> {
-        if self.is_paused() {
+        if self.is_paused() || self.caller.queued() > 0 {
             self.advance(ctx.now)?;
         }
         let mut sending = self.caller.lock();
         if sending.has_sent(self.paused_to) {
             self.paused_to = 0;
         }
-        ctx.mark = HIGH.min(self.caller.settings().max_queued).max(sending.queued() + 1);
+        self.stopped = if sending.held() == 0 { self.stopped & !HELD } else { self.stopped | HELD };
+        ctx.mark = self.caller.tuning().high().max(sending.queued() + 1);
+        ctx.messages_out = sending.tally.messages_out;
         sending.cork(&mut ctx.lent);
+        if sending.drained != 0 || sending.hold & FAILED != 0 || sending.is_overrun() {
+            drop(sending);
+            self.resume_rare();
+        }
         Ok(())
     }
 
+    #[cold]
+    fn resume_rare(&mut self) {
+        let mut sending = self.caller.lock();
+        let failed = sending.hold & FAILED != 0;
+        let overrun = sending.rare.as_mut().and_then(|rare| rare.overrun.take());
+        drop(sending);
+        if failed {
+            // It has panicked on a worker, where it was dropped.
+            (self.service, self.stopped) = (None, self.stopped | DEAD);
+        }
+        if let Some(queued) = overrun {
+            self.report(&ConnectionError::Overrun { queued, cap: self.caller.tuning().max_queued });
+        }
+        self.tell_drained();
+    }
+
     /// Sends what waits, as far as that goes.
-    fn advance(&mut self, now: Duration) -> io::Result<()> {
+    pub(super) fn advance(&mut self, now: Duration) -> io::Result<()> {
         let mut sending = self.caller.lock();
         let before = sending.sent;
         sending.flush()?;
-        self.caller.note(&sending);
+        self.caller.note(&mut sending);
         if sending.sent != before {
             // Who reads is alive, though its answer to a Ping may lie where we do not read, and
             // the Ping behind what waits.
@@ -115,125 +148,162 @@ impl Open {
         Ok(())
     }
 
-    /// After a turn: sends what gathered.
-    pub(crate) fn settle(&mut self, ctx: &mut Context) -> io::Result<()> {
+    /// After a turn: sends what gathered. Whether there is more to do.
+    pub(crate) fn settle(&mut self, ctx: &mut Context) -> io::Result<bool> {
+        if self.pacing.is_some() {
+            self.settle_pacing(ctx);
+        }
         let mut sending = self.caller.lock();
+        sending.tally.bytes_in += std::mem::take(&mut ctx.bytes_in);
+        sending.tally.messages_in += std::mem::take(&mut ctx.messages_in);
         let queued = sending.uncork(&mut ctx.lent)?;
-        self.caller.note(&sending);
-        if self.is_paused() {
+        self.caller.note(&mut sending);
+        if self.paused_to != 0 {
             if sending.has_sent(self.paused_to) {
                 self.paused_to = 0;
             }
         } else if queued >= ctx.mark {
-            self.paused_to = pause(&sending);
+            self.paused_to = pause(&sending, self.caller.tuning());
         }
-        if self.close_by.is_none() && sending.is_close_sent() {
-            self.close_by = Some(ctx.now.saturating_add(self.caller.settings().close_timeout));
+        let (closing, drained) = (sending.is_close_sent(), sending.drained != 0);
+        drop(sending);
+        if closing && self.close_by().is_none() {
+            self.await_close(ctx);
         }
-        Ok(())
+        Ok(drained || self.stopped & DEAD != 0 || self.has_more_to_stream())
     }
 
+    /// What pacing has to do with the turn that ends.
+    fn settle_pacing(&mut self, ctx: &Context) {
+        let Some(pacing) = &mut self.pacing else { return };
+        if let Some(idle) = &mut pacing.idle
+            && (ctx.messages_in > 0 || self.caller.lock().tally.messages_out != ctx.messages_out)
+        {
+            idle.touch(ctx.now);
+        }
+        let low = self.caller.tuning().low();
+        let has_room = |caller: &Caller| !caller.is_at(low + 1);
+        if let Err(error) = pacing.streams.advance(&self.caller, has_room) {
+            self.report(&error);
+        }
+    }
+
+    fn has_more_to_stream(&self) -> bool {
+        let streams = self.pacing.as_ref().is_some_and(|pacing| !pacing.streams.is_empty());
+        streams && self.caller.queued() <= self.caller.tuning().low()
+    }
+
+    /// Whether the peer is not to be read from.
     pub(crate) const fn is_paused(&self) -> bool {
-        self.paused_to != 0
+        self.paused_to != 0 || self.stopped != 0
+    }
+
+    /// Whether that is nothing that the peer could help.
+    pub(super) const fn is_held(&self) -> bool {
+        self.stopped != 0
     }
 
     /// Handles all that has arrived, under one guard against panics: one for each message would
     /// cost as much as decoding it.
     pub(crate) fn handle(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
         let flow = catch_unwind(AssertUnwindSafe(|| self.handle_all(inbox, ctx)));
+        if let Some(slow) = self.caller.tuning().slow_callback {
+            let (now, before) = (clock::now(), ctx.looked);
+            ctx.looked = now;
+            if now.saturating_sub(before) >= slow {
+                self.complain(now.saturating_sub(before));
+            }
+        }
         flow.unwrap_or_else(|_| {
             self.panicked();
-            Flow::End(End::Failed(self.caller.lock().end()))
+            Flow::End(End::Failed(self.end()))
         })
+    }
+
+    #[cold]
+    fn complain(&self, took: Duration) {
+        let name = self.service.as_ref().map_or("gone", |service| service.name());
+        tracing::warn!(caller = ?self.caller, service = name, ?took, "callbacks held up the loop");
     }
 
     fn handle_all(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
         if self.is_paused() {
-            return Flow::Paused;
+            return if self.service.is_none() { self.over() } else { Flow::Paused };
         }
         self.keep_alive.activity(ctx.now);
-        loop {
+        let allowance = match &mut self.pacing {
+            None => u32::MAX,
+            Some(_) => match self.allowance(ctx) {
+                Ok(messages) => messages,
+                Err(flow) => return flow,
+            },
+        };
+        let (flow, left) = self.handle_some(inbox, ctx, allowance);
+        let handled = allowance - left;
+        ctx.messages_in += handled;
+        if let Some(pacing) = &mut self.pacing {
+            pacing.handled(handled, ctx.now);
+            if self.stopped & RATE != 0 {
+                pacing.rest();
+                return if let Flow::End(_) = flow { flow } else { Flow::Paused };
+            }
+        }
+        flow
+    }
+
+    /// Handles so many messages, and all that is between them; how many are left to be.
+    #[inline]
+    fn handle_some(&mut self, inbox: &mut Inbox, ctx: &Context, mut left: u32) -> (Flow, u32) {
+        let flow = loop {
             if self.service.is_none() {
                 // It has panicked, perhaps in `on_open`.
-                let out = self.caller.lock().end();
-                return Flow::End(End::Failed(out));
+                break self.over();
             }
-            if self.caller.queued() >= ctx.mark {
+            if self.caller.is_at(ctx.mark) {
                 match self.relieve() {
                     Ok(true) => {}
-                    Ok(false) => return Flow::Paused,
-                    Err(error) => return Flow::End(End::Lost(Some(error))),
+                    Ok(false) => break Flow::Paused,
+                    Err(error) => break Flow::End(End::Lost(Some(error))),
                 }
             }
             let event = match self.incoming.receive(ctx.now, inbox) {
                 Ok(event) => event,
-                Err(error) => return self.fail(error.close_code(), &error.into()),
+                Err(error) => break self.fail(error.close_code(), &error.into()),
             };
             match event {
-                Event::NeedMore { hint } => return Flow::NeedMore(hint),
-                Event::Message(Message::Text(text)) => {
-                    self.call(None, |service, caller| service.on_text(caller, text));
-                }
-                Event::Message(Message::Binary(bytes)) => {
-                    self.call(None, |service, caller| service.on_binary(caller, bytes));
+                Event::NeedMore { hint } => break Flow::NeedMore(hint),
+                Event::Message(message) => {
+                    left -= 1;
+                    if left == 0 {
+                        break self.last(message);
+                    }
+                    self.deliver(message);
                 }
                 Event::Ping(payload) => {
                     self.call(Some(payload), |service, caller| service.on_ping(caller, payload));
                 }
                 Event::Pong(payload) => {
-                    self.keep_alive.pong(ctx.now, payload);
+                    if let Some(rtt) = self.keep_alive.pong(ctx.now, payload) {
+                        self.caller.measured(rtt);
+                    }
                     self.call(None, |service, caller| service.on_pong(caller, payload));
                 }
-                Event::Closed(close) => return self.closed(close),
+                Event::Closed(close) => break self.closed(close),
                 // Streaming was not asked for.
                 Event::Fragment(_) => {}
             }
-        }
+        };
+        (flow, left)
     }
 
-    /// The time at which [`timeout`](Self::timeout) has something to do.
-    pub(crate) fn deadline(&self) -> Option<Duration> {
-        // After a Close no Ping can be sent, and that deadline governs.
-        let watch = self.keep_alive.poll_timeout().filter(|_| self.close_by.is_none());
-        let keep_alive = watch.map(|wake| wake.at);
-        [self.close_by, self.incoming.poll_timeout(), keep_alive].into_iter().flatten().min()
-    }
-
-    /// Acts on what is due.
-    pub(crate) fn timeout(&mut self, ctx: &mut Context) -> Result<(), End> {
-        if self.close_by.is_some_and(|at| at <= ctx.now) {
-            return Err(End::Lost(None));
-        }
-        if let Err(limit) = self.incoming.handle_timeout(ctx.now) {
-            let error = ConnectionError::Limit(limit);
-            return match self.fail(limit.close_code(), &error) {
-                Flow::End(end) => Err(end),
-                _ => Ok(()),
-            };
-        }
-        self.advance(ctx.now).map_err(|error| End::Lost(Some(error)))?;
-        if self.close_by.is_some() {
-            return Ok(());
-        }
-        match self.keep_alive.handle_timeout(ctx.now) {
-            KeepAliveAction::None => Ok(()),
-            // A queue at its cap says as much as a Ping would: what is owed joins it then.
-            KeepAliveAction::Ping(payload) => match self.caller.ping(&payload) {
-                Ok(_) | Err(_) => Ok(()),
-            },
-            KeepAliveAction::Dead => {
-                self.report(&ConnectionError::Unresponsive);
-                Err(End::Lost(None))
+    #[inline]
+    pub(super) fn deliver(&mut self, message: Message<'_>) {
+        match message {
+            Message::Text(text) => self.call(None, |service, caller| service.on_text(caller, text)),
+            Message::Binary(bytes) => {
+                self.call(None, |service, caller| service.on_binary(caller, bytes));
             }
         }
-    }
-
-    /// Says 1001 and awaits the answer.
-    pub(crate) fn go_away(&mut self, ctx: &Context) {
-        // An error is that a Close was sent already.
-        let _ = self.caller.close(CloseCode::GOING_AWAY.value(), "");
-        let by = ctx.now.saturating_add(self.caller.settings().close_timeout);
-        self.close_by.get_or_insert(by);
     }
 
     /// The transport is gone, without a Close from the peer: 1006 (RFC 6455 §7.1.5).
@@ -250,29 +320,40 @@ impl Open {
 
     /// As [`lost`](Self::lost), with nothing to report.
     pub(crate) fn gone(&mut self) {
-        drop(self.caller.lock().end());
+        drop(self.end());
         self.finish(Close::from_code(CloseCode::ABNORMAL));
     }
 
     /// The peer has said Close.
     fn closed(&mut self, close: Close<'_>) -> Flow {
         self.caller.lock().reply(close.reply());
-        let out = self.caller.lock().end();
+        let out = self.end();
         self.finish(close);
         Flow::End(End::Closed(out))
     }
 
     /// The peer broke a rule or a limit: it is told, and nothing more is heard (RFC 6455 §7.1.7).
-    fn fail(&mut self, code: CloseCode, error: &ConnectionError) -> Flow {
+    pub(crate) fn fail(&mut self, code: CloseCode, error: &ConnectionError) -> Flow {
         tracing::debug!(caller = ?self.caller, %error, "connection failed");
         self.report(error);
-        let out = {
-            let mut sending = self.caller.lock();
-            sending.fail(code);
-            sending.end()
-        };
+        self.caller.lock().fail(code);
+        let out = self.end();
         self.finish(Close::from_code(CloseCode::ABNORMAL));
         Flow::End(End::Failed(out))
+    }
+
+    /// The service has panicked, and its peer was told.
+    pub(super) fn over(&mut self) -> Flow {
+        Flow::End(End::Failed(self.end()))
+    }
+
+    /// Nobody reaches the connection any more.
+    fn end(&mut self) -> Box<Rest> {
+        let mut sending = self.caller.lock();
+        self.caller.end_subscriptions(&mut sending);
+        let rest = sending.end();
+        self.caller.note(&mut sending);
+        Box::new(rest)
     }
 
     /// Writes early, because much has gathered; whether that helped.
@@ -280,85 +361,20 @@ impl Open {
     fn relieve(&mut self) -> io::Result<bool> {
         let mut sending = self.caller.lock();
         sending.flush()?;
-        self.caller.note(&sending);
-        self.paused_to = pause(&sending);
+        self.caller.note(&mut sending);
+        if sending.held() != 0 {
+            self.stopped |= HELD;
+        } else {
+            self.paused_to = pause(&sending, self.caller.tuning());
+        }
         Ok(!self.is_paused())
-    }
-
-    /// Runs a callback and does what it asks for; the caller guards against its panic.
-    #[inline]
-    fn call(
-        &mut self,
-        ping: Option<&[u8]>,
-        callback: impl FnOnce(&mut dyn Service, &Caller) -> Outcome,
-    ) {
-        let Some(service) = &mut self.service else { return };
-        let caller = &self.caller;
-        match callback(&mut **service, caller) {
-            // Dropping it would be a call that does nothing.
-            Ok(nothing @ Reply::Nothing) => std::mem::forget(nothing),
-            outcome => self.outcome(outcome, ping),
-        }
-    }
-
-    fn outcome(&mut self, outcome: Outcome, ping: Option<&[u8]>) {
-        let sent = match outcome {
-            Ok(Reply::Nothing) => return,
-            Ok(Reply::Text(text)) => self.caller.write_text(&text).map(drop),
-            Ok(Reply::Binary(bytes)) => self.caller.write_binary(&bytes).map(drop),
-            Ok(Reply::Close(code, reason)) => self.caller.close(code.value(), &reason),
-            Ok(Reply::Pong) => {
-                if let Some(payload) = ping {
-                    self.caller.lock().reply(Owed::pong(payload));
-                }
-                return;
-            }
-            Err(error) => return self.report(&ConnectionError::callback(error)),
-        };
-        if let Err(error) = sent {
-            self.report(&ConnectionError::Callback(Box::new(error)));
-        }
-    }
-
-    /// Tells the service of an error.
-    #[cold]
-    fn report(&mut self, error: &ConnectionError) {
-        let Some(service) = &mut self.service else { return };
-        let caller = &self.caller;
-        if catch_unwind(AssertUnwindSafe(|| service.on_error(caller, error))).is_err() {
-            self.panicked();
-        }
-    }
-
-    /// Tells the service of the end, once.
-    fn finish(&mut self, close: Close<'_>) {
-        let Some(mut service) = self.service.take() else { return };
-        let caller = &self.caller;
-        let told = catch_unwind(AssertUnwindSafe(move || {
-            service.on_close(caller, close);
-            drop(service);
-        }));
-        if told.is_err() {
-            tracing::error!(caller = ?self.caller, "service panicked as its connection ended");
-        }
-    }
-
-    /// A service that panicked may be in any state: it is not called again, and its peer is told
-    /// of an internal error. All other connections go on.
-    #[cold]
-    fn panicked(&mut self) {
-        tracing::error!(caller = ?self.caller, "service panicked, closing its connection");
-        if let Some(service) = self.service.take() {
-            // Its destructor may panic too.
-            let _ = catch_unwind(AssertUnwindSafe(move || drop(service)));
-        }
-        self.caller.lock().fail(CloseCode::INTERNAL_ERROR);
     }
 }
 
-/// How many bytes in all must have left before reading goes on; zero if it need not stop.
-fn pause(sending: &Sending) -> u64 {
-    match sending.queued().saturating_sub(LOW.min(sending.cap / 4)) {
+/// How many bytes in all must have left before reading goes on, whatever is queued since; zero if
+/// it need not stop.
+fn pause(sending: &Sending, tuning: &Tuning) -> u64 {
+    match sending.queued().saturating_sub(tuning.low()) {
         0 => 0,
         leave => sending.sent + leave as u64,
     }

@@ -192,7 +192,7 @@ impl Opening {
                 drop(mailbox.send(Command::Decided(token, decision)));
             }
         };
-        ctx.settings.workers.submit(Box::new(job)).map_err(|error| {
+        ctx.settings.askers.submit(Box::new(job)).map_err(|error| {
             tracing::warn!(%error, "no thread to decide on a request, refusing it");
             Refusal::busy(Reason::Threads)
         })?;
@@ -239,7 +239,8 @@ impl Opening {
         inbox.consume(length);
         let (peer, local) = (self.peer, local_addr(stream));
         let request = HttpRequest { request, body, peer, local };
-        let answer = ctx.settings.fallback.answer(&request, ctx.settings.defaults.max_queued);
+        let answer =
+            ctx.settings.fallback.answer(&request, ctx.settings.defaults.tuning.max_queued);
         Ok(Verdict::Answer(answer.unwrap_or(Rejection::not_found())))
     }
 }

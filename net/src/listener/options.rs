@@ -8,6 +8,7 @@ use wirewright_core::handshake::{Authenticator, Rejection};
 use wirewright_core::{Compression, Config, KeepAliveOptions};
 
 use super::origin::OriginPolicy;
+use super::tuning::Tuning;
 use super::upgrade::{UpgradeRequest, UpgradeService};
 
 /// Options of one of a [`Listener`](super::Listener)'s services; what is not set is as the
@@ -77,7 +78,7 @@ impl ServiceOptions {
         self
     }
 
-    /// How long neither side may be silent before the service is told; never, by default.
+    /// As [`ListenerBuilder::idle_timeout`](super::ListenerBuilder::idle_timeout).
     pub const fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);
         self
@@ -145,12 +146,14 @@ impl ServiceOptions {
         if let Some(compression) = self.compression {
             config.compression = compression;
         }
+        let mut tuning = defaults.tuning.clone();
+        tuning.max_queued = self.max_queued.unwrap_or(tuning.max_queued);
+        tuning.idle_timeout = self.idle_timeout.or(tuning.idle_timeout);
         let settings = RouteSettings {
             config,
             close_timeout: self.close_timeout.unwrap_or(defaults.close_timeout),
-            idle_timeout: self.idle_timeout,
             keep_alive: self.keep_alive.map_or_else(|| defaults.keep_alive.clone(), Arc::new),
-            max_queued: self.max_queued.unwrap_or(defaults.max_queued),
+            tuning,
         };
         Route {
             settings: Arc::new(settings),
@@ -179,7 +182,7 @@ pub(crate) struct Defaults {
     pub(crate) config: Config,
     pub(crate) close_timeout: Duration,
     pub(crate) keep_alive: Arc<KeepAliveOptions>,
-    pub(crate) max_queued: usize,
+    pub(crate) tuning: Tuning,
     pub(crate) sub_protocols: Vec<String>,
     pub(crate) origins: OriginPolicy,
     pub(crate) authenticators: Vec<Arc<dyn Authenticator>>,
@@ -201,8 +204,6 @@ pub(crate) struct Route {
 pub(crate) struct RouteSettings {
     pub(crate) config: Config,
     pub(crate) close_timeout: Duration,
-    #[expect(dead_code, reason = "kept for whoever tells services of silence")]
-    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) keep_alive: Arc<KeepAliveOptions>,
-    pub(crate) max_queued: usize,
+    pub(crate) tuning: Tuning,
 }

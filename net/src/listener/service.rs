@@ -5,6 +5,7 @@ use std::error::Error;
 use wirewright_core::{Close, CloseCode};
 
 use super::caller::Caller;
+use super::streams::Stream;
 use crate::error::ConnectionError;
 use crate::message::BindError;
 
@@ -13,7 +14,7 @@ use crate::message::BindError;
 pub type Outcome = Result<Reply, Box<dyn Error + Send + Sync>>;
 
 /// What a callback wants sent once it has returned.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub enum Reply {
     /// Nothing, or nothing more than the callback sent itself.
@@ -28,13 +29,48 @@ pub enum Reply {
     /// A Close, with a code that may be sent and a reason of at most 123 bytes; a code or reason
     /// that may not is an error of the callback's.
     Close(CloseCode, String),
+    /// One message after another, as an iterator produces them: see [`Reply::stream`].
+    Stream(Stream),
+}
+
+impl From<String> for Reply {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Reply {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Vec<u8>> for Reply {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+/// Where a service's callbacks run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunOn {
+    /// On the connection's event loop: nothing is faster, and what blocks holds up all connections
+    /// of that loop.
+    #[default]
+    Loop,
+    /// On threads beside the loops, where they may block. Messages are copied for them and wait in
+    /// a queue of [`max_pending`](crate::ListenerBuilder::max_pending) bytes; while that is full,
+    /// the peer is not read from.
+    Workers,
 }
 
 /// One connection's callbacks. Calls never overlap and come in the order of the wire: `on_open`,
 /// then messages and control frames, then `on_close`, once, however the connection ended.
 ///
 /// They run on the connection's event loop, so that nothing is faster, and a callback that blocks
-/// holds up all connections of that loop. A panic ends this connection with code 1011, and
+/// holds up all connections of that loop; or, where [`runs_on`](Self::runs_on) says so, on workers,
+/// with the same order and as little overlap. A panic ends this connection with code 1011, and
 /// nothing else; the service may be in any state then, and is dropped without `on_close`.
 pub trait Service: Send + 'static {
     /// The handshake is done; nothing has been received.
@@ -78,6 +114,38 @@ pub trait Service: Send + 'static {
     #[expect(unused_variables, reason = "named for whoever implements it")]
     fn on_bind_error(&mut self, caller: &Caller, error: &BindError) -> Outcome {
         Ok(error.close_frame().into())
+    }
+
+    /// No message came or went for [`idle_timeout`](crate::ListenerBuilder::idle_timeout); called
+    /// again after each further such time. The connection stays open, unless this closes it.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_idle_timeout(&mut self, caller: &Caller) -> Outcome {
+        Ok(Reply::Nothing)
+    }
+
+    /// The queue, which was above its high mark or had refused a message, has fallen to its low
+    /// mark ([`queue_marks`](crate::ListenerBuilder::queue_marks)): whoever stopped sending may go
+    /// on. Whichever thread had filled it.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_drain(&mut self, caller: &Caller) -> Outcome {
+        Ok(Reply::Nothing)
+    }
+
+    /// Where the callbacks run; asked once, before `on_open`.
+    fn runs_on(&self) -> RunOn {
+        RunOn::Loop
+    }
+
+    /// Whether `on_ping` and `on_pong` are to be called on workers, too, in line with the messages.
+    /// If not, which is the default, the loop answers Pings however long a callback takes. On the
+    /// loop they are always called.
+    fn wants_control_frames(&self) -> bool {
+        false
+    }
+
+    /// What it is called in the log.
+    fn name(&self) -> &str {
+        std::any::type_name::<Self>()
     }
 
     /// Something went wrong: a callback's own error, after which the connection goes on, or the

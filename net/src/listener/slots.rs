@@ -62,6 +62,11 @@ impl<T> Slots<T> {
         slot.entry.as_mut()
     }
 
+    pub(crate) fn get(&self, token: Token) -> Option<&T> {
+        let slot = self.slots.get(token.0 & LOW)?;
+        slot.entry.as_ref().filter(|_| slot.generation == token.0 >> HALF)
+    }
+
     pub(crate) fn remove(&mut self, token: Token) -> Option<T> {
         let index = token.0 & LOW;
         let slot = self.slots.get_mut(index)?;

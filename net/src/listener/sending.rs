@@ -1,0 +1,343 @@
+//! The sending side of a connection: what few messages need is in [`queue`](super::queue).
+
+use std::io::{self, IoSlice, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use mio::net::TcpStream;
+use wirewright_core::{CloseCode, Encoding, Message, Outbox, Outgoing, Reply};
+
+use super::budget::Charge;
+use super::caller::Sent;
+use super::rare::Rare;
+use super::tally::Tally;
+use super::tuning::Tuning;
+use crate::error::SendError;
+
+/// The sending side of a connection, under the one lock that callers and loop share.
+pub(crate) struct Sending {
+    pub(super) outgoing: Outgoing,
+    /// The queue: the loop's, lent for a turn; one of the connection's own while bytes wait.
+    pub(super) out: Option<Box<Outbox>>,
+    /// `None` once the connection is over. Its own allocation, so that whoever keeps a caller
+    /// does not keep the socket.
+    pub(super) stream: Option<Arc<TcpStream>>,
+    /// Bytes that the system has taken since the connection was opened.
+    pub(crate) sent: u64,
+    /// What few connections have, and those not for long.
+    pub(super) rare: Option<Box<Rare>>,
+    /// A queue of so many bytes takes a message the longer way; zero while something is to be
+    /// looked at first, so that the usual way has one comparison for all of that.
+    pub(super) gate: usize,
+    pub(crate) tally: Tally,
+    /// The loop has lent its outbox and will write what gathers there.
+    pub(super) corked: bool,
+    /// Why the peer is not to be read from, beside its own queue.
+    pub(super) hold: u8,
+    /// Who is to hear once the queue has drained.
+    pub(super) above: u8,
+    /// Of those, who has yet to hear that it has.
+    pub(super) drained: u8,
+}
+
+/// What is still to be sent when a connection ends.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    pub(crate) out: Outbox,
+    /// Keeps what is left in the budget.
+    _charge: Option<Charge>,
+}
+
+/// Payloads from here on are written from where they lie.
+const DIRECT: usize = 16 * 1024;
+/// A queue beyond which Pongs no longer join but replace each other.
+const REPLIES: usize = 4 * 1024;
+
+/// The service: the queue was above its high mark.
+pub(crate) const SERVICE: u8 = 1;
+/// Whoever waits for the queue, in a thread or with a stream.
+pub(crate) const WAITERS: u8 = 2;
+
+/// A user's caller asks for it.
+pub(crate) const PAUSED: u8 = 1;
+/// The workers have enough to do.
+pub(crate) const BUSY: u8 = 2;
+/// A callback on a worker has panicked.
+pub(crate) const FAILED: u8 = 4;
+
+impl Sending {
+    pub(crate) fn new(
+        outgoing: Outgoing,
+        out: Outbox,
+        stream: Arc<TcpStream>,
+        tuning: &Tuning,
+    ) -> Self {
+        Self {
+            outgoing,
+            out: Some(Box::new(out)),
+            stream: Some(stream),
+            sent: 0,
+            rare: None,
+            gate: tuning.gate(),
+            tally: Tally::default(),
+            corked: false,
+            hold: 0,
+            above: 0,
+            drained: 0,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn send(
+        &mut self,
+        message: Message<'_>,
+        tuning: &Tuning,
+    ) -> Result<Sent, SendError> {
+        if self.is_gated() {
+            return self.send_gated(message, tuning);
+        }
+        self.append(message)
+    }
+
+    /// Sends a message behind all that is encoded.
+    #[inline(always)]
+    fn append(&mut self, message: Message<'_>) -> Result<Sent, SendError> {
+        let (outgoing, out) = self.open()?;
+        if message.len() >= DIRECT
+            && let Some(head) = outgoing.head(message)?
+        {
+            self.tally.messages_out += 1;
+            return self.write_direct(&head, message.as_bytes());
+        }
+        outgoing.send(message, out)?;
+        let queued = out.len();
+        self.tally.messages_out += 1;
+        // Nothing waits unencoded, or this would wait behind it.
+        if self.corked { Ok(Sent::Queued(queued)) } else { self.written() }
+    }
+
+    /// Whether a message has to go the longer way.
+    #[inline]
+    pub(super) fn is_gated(&self) -> bool {
+        self.encoded() >= self.gate
+    }
+
+    /// Sends a message that `send` appends to the queue, behind all that is encoded.
+    #[inline]
+    pub(super) fn append_by<E: From<SendError>>(
+        &mut self,
+        send: impl FnOnce(&mut Outgoing, &mut Outbox) -> Result<(), E>,
+    ) -> Result<Sent, E> {
+        let (outgoing, out) = self.open()?;
+        let sent = send(outgoing, out);
+        self.tally.messages_out += u32::from(sent.is_ok());
+        // Also after an error: what was made for it is not kept.
+        let written = self.written()?;
+        sent.map(|()| written)
+    }
+
+    /// Whether its length is all there is to say about the queue, in a turn of the loop.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.corked & (self.hold == 0) & (self.above == 0) & self.rare.is_none()
+    }
+
+    /// Bytes that wait.
+    #[inline]
+    pub(crate) fn queued(&self) -> usize {
+        self.encoded() + self.rare.as_ref().map_or(0, |rare| rare.waiting_bytes())
+    }
+
+    /// Bytes that wait as they go on the wire.
+    #[inline]
+    pub(super) fn encoded(&self) -> usize {
+        self.out.as_ref().map_or(0, |out| out.len())
+    }
+
+    /// Lends the loop's outbox for as long as it handles what has arrived.
+    #[inline]
+    pub(crate) fn cork(&mut self, lent: &mut Option<Box<Outbox>>) {
+        if self.encoded() == 0 && lent.is_some() {
+            self.out = lent.take();
+        }
+        self.corked = true;
+    }
+
+    /// Writes what gathered and takes the lent outbox back, or leaves it while bytes wait.
+    #[inline]
+    pub(crate) fn uncork(&mut self, lent: &mut Option<Box<Outbox>>) -> io::Result<usize> {
+        self.corked = false;
+        let queued = self.flush()?;
+        if queued == 0 {
+            // A connection for which nothing waits holds no queue.
+            let out = self.out.take();
+            *lent = lent.take().or(out);
+        }
+        Ok(queued)
+    }
+
+    /// Writes what waits, as far as the system takes it; says what still waits.
+    pub(crate) fn flush(&mut self) -> io::Result<usize> {
+        loop {
+            let Some(stream) = &self.stream else { return Ok(0) };
+            if let Some(out) = &mut self.out {
+                while let Some(bytes) = out.poll_transmit() {
+                    match (&**stream).write(bytes) {
+                        Ok(n) => {
+                            out.transmitted(n);
+                            self.sent += n as u64;
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            return Ok(self.queued());
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            if self.rare.is_none() || !self.refill()? {
+                return Ok(0);
+            }
+        }
+    }
+
+    /// [`flush`](Self::flush) outside the loop's turns: a connection for which nothing waits holds
+    /// no queue.
+    pub(crate) fn flush_alone(&mut self) -> io::Result<usize> {
+        let queued = self.flush()?;
+        if queued == 0 && !self.corked {
+            self.out = None;
+        }
+        Ok(queued)
+    }
+
+    /// Sends what receiving owes the peer; if much waits, the latest Pong instead of all.
+    pub(crate) fn reply(&mut self, reply: Reply) {
+        if reply.is_close() {
+            // Nothing may follow it, so that all that waits goes before.
+            self.flatten();
+        } else if self.queued() >= REPLIES {
+            return self.owe(reply);
+        }
+        self.outgoing.reply(reply, self.out.get_or_insert_default());
+    }
+
+    /// Whether so many bytes in all have left, or none are left to.
+    pub(crate) fn has_sent(&self, bytes: u64) -> bool {
+        self.sent >= bytes || self.queued() == 0
+    }
+
+    pub(crate) fn is_close_sent(&self) -> bool {
+        self.outgoing.is_close_sent()
+    }
+
+    /// Whether messages can be sent.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stream.is_some() && !self.is_close_sent()
+    }
+
+    /// Whether the queue was full under a policy that ends the connection.
+    #[inline]
+    pub(crate) fn is_overrun(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.overrun.is_some())
+    }
+
+    /// How a message of this length looks that others are sent too.
+    pub(crate) fn encoding(&self, len: usize) -> Option<Encoding> {
+        self.outgoing.encoding(len)
+    }
+
+    /// Why its peer is not to be read from; once the transport is gone, that is to be read.
+    #[inline]
+    pub(crate) const fn held(&self) -> u8 {
+        if self.stream.is_some() { self.hold } else { 0 }
+    }
+
+    /// The connection is over: the socket closes with the loop's own handle. What is still to be
+    /// sent is the loop's.
+    pub(crate) fn end(&mut self) -> Rest {
+        self.stream = None;
+        self.corked = false;
+        let out = self.out.take().map_or_else(Outbox::new, |out| *out);
+        Rest { out, _charge: self.end_rare() }
+    }
+
+    /// Tells the peer why the connection fails, unless a Close was sent.
+    pub(crate) fn fail(&mut self, code: CloseCode) {
+        self.reply(Reply::close(code));
+    }
+
+    #[inline]
+    pub(super) fn open(&mut self) -> Result<(&mut Outgoing, &mut Outbox), SendError> {
+        if self.stream.is_none() || self.outgoing.is_close_sent() {
+            return Err(SendError::Closed);
+        }
+        Ok((&mut self.outgoing, self.out.get_or_insert_default()))
+    }
+
+    /// Writes at once, unless that is for the loop to do.
+    #[inline]
+    pub(super) fn written(&mut self) -> Result<Sent, SendError> {
+        let queued = if self.corked { self.queued() } else { self.flush_or_end()? };
+        if queued == 0 && !self.corked {
+            // A connection for which nothing waits holds no queue, and no compressor in it.
+            self.out = None;
+        }
+        Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
+    }
+
+    /// A large message: head and payload straight to the system, behind what waits. Only what it
+    /// does not take is copied.
+    fn write_direct(&mut self, head: &[u8], payload: &[u8]) -> Result<Sent, SendError> {
+        let Some(stream) = &self.stream else { return Err(SendError::Closed) };
+        let out = self.out.get_or_insert_default();
+        let waiting = out.poll_transmit().unwrap_or_default();
+        let parts = [IoSlice::new(waiting), IoSlice::new(head), IoSlice::new(payload)];
+        let mut written = match (&**stream).write_vectored(&parts) {
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(_) => return self.broken(),
+        };
+        self.sent += written as u64;
+        let sent = written.min(waiting.len());
+        out.transmitted(sent);
+        written -= sent;
+        for part in [head, payload] {
+            let sent = written.min(part.len());
+            out.extend(&part[sent..]);
+            written -= sent;
+        }
+        let queued = out.len();
+        Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
+    }
+
+    pub(super) fn flush_or_end(&mut self) -> Result<usize, SendError> {
+        match self.flush() {
+            Ok(queued) => Ok(queued),
+            Err(_) => self.broken().map(|_| 0),
+        }
+    }
+
+    /// Ends the transport, whatever waits; the loop reads that, and says so to the service.
+    pub(super) fn cut(&mut self) {
+        self.out = None;
+        if let Some(stream) = self.stream.take() {
+            // Nothing may follow what was cut off.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// The transport is gone; the loop will read that too, and say so to the service.
+    #[cold]
+    fn broken(&mut self) -> Result<Sent, SendError> {
+        self.cut();
+        Err(SendError::Closed)
+    }
+}
+
+impl From<Outbox> for Rest {
+    fn from(out: Outbox) -> Self {
+        Self { out, _charge: None }
+    }
+}
