@@ -163,6 +163,51 @@ fn a_second_stop_shortens_the_first() {
 }
 
 #[test]
+fn shutdown_may_spread_its_closes_over_a_window() {
+    const CLIENTS: u32 = 8;
+    let window = 2 * SHORT;
+    let listener = start_echo(plain().shutdown_spread(window));
+    let mut clients: Vec<_> =
+        (0..CLIENTS).map(|_| RawClient::open(listener.local_addr())).collect();
+    clients.iter_mut().for_each(RawClient::barrier);
+    let start = Instant::now();
+    let stopper = thread::spawn(move || listener.shutdown(PATIENCE));
+    let closed = clients.iter_mut().map(|client| {
+        client.expect_close(1001);
+        let after = start.elapsed();
+        client.close(1001);
+        client.expect_end();
+        after
+    });
+    let mut closed: Vec<_> = closed.collect();
+    closed.sort_unstable();
+    // None before its time; how much later is the machine's affair.
+    for (number, after) in (0..CLIENTS).zip(closed) {
+        assert!(after >= window / CLIENTS * number, "{number}: {after:?}");
+    }
+    stopper.join().unwrap();
+    assert!(start.elapsed() < PATIENCE - SLACK);
+}
+
+#[test]
+fn an_abort_ends_a_shutdown_that_is_spread() {
+    let listener = start_echo(plain().shutdown_spread(PATIENCE));
+    let mut clients = [(); 3].map(|()| RawClient::open(listener.local_addr()));
+    clients.iter_mut().for_each(RawClient::barrier);
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let shutdown = scope.spawn(|| listener.shutdown(2 * PATIENCE));
+        clients[0].expect_close(1001);
+        // The others have not been told yet, and are served.
+        clients[2].barrier();
+        listener.abort();
+        shutdown.join().unwrap();
+    });
+    assert!(start.elapsed() < SLACK);
+    clients.iter_mut().for_each(|client| drop(client.rest()));
+}
+
+#[test]
 fn a_callback_may_stop_its_own_listener() {
     let place = Arc::new(Mutex::new(None::<Listener>));
     let (stopped, told) = mpsc::channel();

@@ -515,7 +515,8 @@ fn replies_are_whatever_a_handler_has() {
     ];
     for (i, (reply, expected)) in into.into_iter().enumerate() {
         let reply = reply().map_err(|error| error.to_string());
-        assert_eq!(reply, expected.map_err(str::to_owned), "{i}");
+        let expected = expected.map_err(str::to_owned);
+        assert_eq!(format!("{reply:?}"), format!("{expected:?}"), "{i}");
     }
     let frame = CloseFrame::policy_violation();
     let Ok(Reply::Close(code, reason)) = frame.into_reply() else { panic!("no close") };
