@@ -149,6 +149,8 @@ struct Entry {
     scheduled: Option<Instant>,
     /// How often in a row a thread was inside a read.
     inside: u32,
+    /// Events are asked for to send what somebody left.
+    flushing: bool,
 }
 
 impl Loop {
@@ -165,6 +167,7 @@ impl Loop {
 
     fn run(mut self) {
         let mut events = Events::with_capacity(256);
+        let mut letters = Vec::new();
         loop {
             let look = self.timers.peek().map(|Reverse((at, _))| *at);
             let attempt = self.attempts.first_key_value().map(|((at, _), _)| *at);
@@ -179,8 +182,9 @@ impl Loop {
             self.now = Instant::now();
             // Set before this thread's first letter or client is there.
             let Some(background) = running() else { continue };
-            let letters = std::mem::take(&mut *background.letters());
-            for letter in letters {
+            // Both keep their memory, so that a letter mostly needs none.
+            std::mem::swap(&mut letters, &mut *background.letters());
+            for letter in letters.drain(..) {
                 self.read(background, letter);
             }
             for event in &events {
@@ -212,7 +216,8 @@ impl Loop {
     fn read(&mut self, background: &Background, letter: Letter) {
         match letter {
             Letter::Adopt(key, driver) => {
-                self.clients.insert(key, Entry { driver, scheduled: None, inside: 0 });
+                self.clients
+                    .insert(key, Entry { driver, scheduled: None, inside: 0, flushing: false });
                 self.look(background, key);
             }
             Letter::Watch(key) => {
@@ -282,6 +287,9 @@ impl Loop {
         driver: &Driver,
         turn: Taken<'_, Reader>,
     ) {
+        if let Some(entry) = self.clients.get_mut(&key) {
+            entry.flushing = false;
+        }
         let ways = Interest::READABLE | Interest::WRITABLE;
         match background.register(&turn.link.socket, key, ways) {
             Ok(()) => self.serve_with(background, key, driver, turn),
@@ -328,12 +336,14 @@ impl Loop {
             return self.serve(background, key, &driver);
         }
         let link = driver.link();
-        if !link.control.is_pending() || driver.flush() != Flushed::Blocked {
+        let Some(entry) = self.clients.get_mut(&key) else { return };
+        if link.control.is_pending() && driver.flush() == Flushed::Blocked {
+            entry.flushing = true;
+            if let Err(error) = background.register(&link.socket, key, Interest::WRITABLE) {
+                tracing::warn!(%error, "the rest of a message waits for the next call");
+            }
+        } else if std::mem::take(&mut entry.flushing) {
             background.deregister(&link.socket);
-            return;
-        }
-        if let Err(error) = background.register(&link.socket, key, Interest::WRITABLE) {
-            tracing::warn!(%error, "the rest of a message waits for the next call");
         }
     }
 }

@@ -74,7 +74,7 @@ fn a_client_that_nobody_reads_is_kept_alive_and_notices_a_dead_server() {
     });
     let mut keep_alive = KeepAliveOptions::default();
     keep_alive.interval = Some(Duration::from_millis(20));
-    keep_alive.timeout = Some(Duration::from_millis(500));
+    keep_alive.timeout = Some(Duration::from_secs(2));
     let client = server.builder().keep_alive(keep_alive).connect().unwrap();
     untouched(server, &client);
     let error = client.read().unwrap_err();
@@ -288,7 +288,7 @@ fn a_server_that_reads_slowly_is_not_dead() {
         let mut bytes = [0; 4_000];
         while left > 0 {
             // For longer than keep-alive allows, in sum.
-            thread::sleep(Duration::from_millis(4));
+            thread::sleep(Duration::from_millis(20));
             let n = left.min(bytes.len());
             std::io::Read::read_exact(&mut peer.stream, &mut bytes[..n]).unwrap();
             left -= n;
@@ -297,8 +297,8 @@ fn a_server_that_reads_slowly_is_not_dead() {
         while !matches!(std::io::Read::read(&mut peer.stream, &mut bytes), Ok(0) | Err(_)) {}
     });
     let mut keep_alive = KeepAliveOptions::default();
-    keep_alive.interval = Some(Duration::from_millis(50));
-    keep_alive.timeout = Some(Duration::from_millis(200));
+    keep_alive.interval = Some(Duration::from_millis(200));
+    keep_alive.timeout = Some(Duration::from_secs(2));
     let builder = server.builder().send_buffer(Some(4096)).keep_alive(keep_alive);
     let client = builder.max_frame_size(1 << 20).connect().unwrap();
     client.write_binary(&vec![0; 600_000]).unwrap();
@@ -363,4 +363,50 @@ fn a_thread_that_reads_all_the_time_drives() {
     }
     assert!(client.read().unwrap_err().is_normal_close());
     server.join();
+}
+
+/// With its clients in custody, or a thread inside, the background has nothing to look at.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_background_sleeps_when_there_is_nothing_to_do() {
+    let test = concat!(module_path!(), "::the_background_sleeps_when_there_is_nothing_to_do");
+    wirewright_tests::services::in_own_process(test, || {
+        let (done, wait) = mpsc::channel::<()>();
+        let server = Server::host(move |host| {
+            let peers = [host.accept(), host.accept()];
+            let _ = wait.recv();
+            drop(peers);
+        });
+        let builder = server.builder().custody_after(Duration::from_millis(2));
+        let (left, read) = (builder.connect().unwrap(), builder.connect().unwrap());
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| read.read().unwrap_err());
+            // As long as the background takes to see that, however slow the machine is.
+            let start = Instant::now();
+            loop {
+                let before = times_awake();
+                thread::sleep(Duration::from_millis(200));
+                if times_awake() == before {
+                    break;
+                }
+                assert!(start.elapsed() < PATIENCE, "it goes on looking");
+            }
+            done.send(()).unwrap();
+            reader.join().unwrap();
+        });
+        drop(left);
+        server.join();
+    });
+}
+
+/// How often the background has waited so far.
+#[cfg(target_os = "linux")]
+fn times_awake() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let status = tasks.filter_map(|task| std::fs::read_to_string(task.join("status")).ok());
+    // The system keeps the first 15 characters of a name.
+    let mut status = status.filter(|status| status.starts_with("Name:\twirewright-clie\n"));
+    let status = status.next().expect("its thread");
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
 }

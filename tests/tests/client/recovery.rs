@@ -412,7 +412,7 @@ fn silence_is_a_loss() {
     });
     let mut keep_alive = KeepAliveOptions::default();
     keep_alive.interval = Some(Duration::from_millis(20));
-    keep_alive.timeout = Some(Duration::from_millis(200));
+    keep_alive.timeout = Some(Duration::from_secs(1));
     let builder = server.builder().retry(Some(quick(None))).keep_alive(keep_alive);
     let client = builder.connect().unwrap();
     assert_eq!(client.read_text().unwrap(), "speaks");
