@@ -45,6 +45,8 @@ impl ClientBuilder {
             let client = plan.connect_patiently(|delay| is_wanted_after(delay, &unwanted));
             // Nobody there to take it: it goes.
             let _ = sender.send(client);
+            // Before the signal, so that there is nothing more to come once that is seen.
+            drop(sender);
             #[cfg(unix)]
             drop(done);
         };
