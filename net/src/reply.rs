@@ -85,7 +85,7 @@ impl MessageSink for ToReply {
     fn write(
         self,
         kind: MessageKind,
-        write: impl FnOnce(&mut MessageWriter<'_>) -> Result<(), BoxError>,
+        mut write: impl FnMut(&mut MessageWriter<'_>) -> Result<(), BoxError>,
     ) -> Outcome {
         let mut bytes = Vec::new();
         write(&mut MessageWriter::to_bytes(&mut bytes))?;

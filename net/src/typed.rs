@@ -18,14 +18,14 @@ use crate::reply::IntoReply;
 /// 1003 unless it says otherwise; one that breaks the rules of its type to [`Service::on_error`].
 ///
 /// ```
-/// use wirewright::{Json, Listener, UpgradeRequest, Typed};
+/// use wirewright::{Json, Listener, Typed, UpgradeRequest};
 ///
-/// let upgrade = |_: &UpgradeRequest| {
+/// let sums = |_: &UpgradeRequest| {
 ///     Ok(Typed::new((), |(), _caller, Json(numbers): Json<Vec<i64>>| {
 ///         Json(numbers.iter().sum::<i64>())
 ///     }))
 /// };
-/// let listener = Listener::builder().start("127.0.0.1:0", upgrade)?;
+/// let listener = Listener::builder().route("/sums", sums).listen("127.0.0.1:0")?;
 /// # drop(listener);
 /// # Ok::<(), std::io::Error>(())
 /// ```

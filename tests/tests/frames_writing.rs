@@ -47,14 +47,14 @@ fn in_pieces(message: Message<'_>, mut to: FrameWriter<'_>, dice: &mut Dice<'_>)
 fn a_written_message_is_the_same_as_one_that_is_sent() {
     let words = "price größer, size 17; ".repeat(9_000);
     let noise = Dice::new(3).noise(200_000);
-    let lens = [0, 1, 10, 11, 12, 125, 126, 127, 300, 5_000, 65_535, 65_536, 65_537, 150_000];
+    let lens = [0, 1, 10, 11, 12, 125, 126, 127, 300, 5_000, 65_535, 65_536, 65_537, 70_000];
     for setup in setups() {
         for size in [1_000, 65_536, usize::MAX] {
             let setup = setup.clone().with(|config| config.outgoing_frame_size = size);
             let mut dice = Dice::new(size as u64);
             let (mut sender, mut writer) = (outgoing(&setup), outgoing(&setup));
             let (mut sent, mut written) = (Outbox::new(), Outbox::new());
-            for round in 0..4 * lens.len() {
+            for round in 0..2 * lens.len() {
                 let len = lens[dice.below(lens.len())];
                 let text = words.get(..len).or(words.get(..len + 1)).unwrap();
                 let message = match round % 3 {
@@ -162,7 +162,7 @@ fn no_allocation_per_written_message() {
             let mut outgoing = outgoing(&setup);
             let mut out = Outbox::new();
             let mut round = || {
-                for len in [0, 1, 125, 4_000, 40_000] {
+                for len in [0, 1, 125, 4_000, 20_000] {
                     for piece in [3, 1_000] {
                         write(&mut outgoing, MessageKind::Text, &mut out, |mut to| {
                             words.as_bytes()[..len].chunks(piece).for_each(|it| to.extend(it));
@@ -175,7 +175,7 @@ fn no_allocation_per_written_message() {
             };
             (0..20).for_each(|_| round());
             let meter = Meter::new();
-            (0..200).for_each(|_| round());
+            (0..40).for_each(|_| round());
             assert_eq!(meter.allocations(), 0, "{setup:?}");
         }
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread;
 
@@ -14,6 +15,7 @@ use wirewright::{
     IntoMessage, IntoReply, Json, Listener, Message, MessageBuf, MessageKind, MessageSink, Misuse,
     Outcome, Parsed, Reply, SendError, Sent, Service, Typed, UpgradeRequest, Valid, WriteError,
 };
+use wirewright_tests::alloc::Meter;
 use wirewright_tests::raw_client::{BINARY, CLOSE, PATIENCE, RawClient, TEXT};
 use wirewright_tests::services::{By, Call, echo, next, plain, start, start_echo};
 
@@ -36,11 +38,11 @@ struct Order {
 struct Letter(char);
 
 impl std::str::FromStr for Letter {
-    type Err = std::io::Error;
+    type Err = io::Error;
 
-    fn from_str(text: &str) -> Result<Self, std::io::Error> {
+    fn from_str(text: &str) -> Result<Self, io::Error> {
         let letter = ['A', 'B', 'C'].into_iter().find(|letter| text == letter.to_string());
-        letter.map(Self).ok_or_else(|| std::io::Error::other("neither A nor B nor C"))
+        letter.map(Self).ok_or_else(|| io::Error::other("neither A nor B nor C"))
     }
 }
 
@@ -364,7 +366,7 @@ fn large_and_compressed_messages_are_written_whole() {
             .outgoing_frame_size(frame)
             .connect()
             .unwrap();
-        for n in [0, 1, 20, 300, 20_000, 100_000] {
+        for n in [0, 1, 20, 300, 15_000] {
             client.write_json(&text(n)).unwrap();
             client.write_uncompressed(Json(text(n))).unwrap();
             for _ in 0..6 {
@@ -386,7 +388,7 @@ fn written_messages_from_several_threads_are_whole() {
                     let body = vec![number; usize::try_from(number % 50).unwrap() * 40];
                     let kind = [MessageKind::Text, MessageKind::Binary][(number % 2) as usize];
                     let result = client.write_with(kind, |to| {
-                        Ok(serde_json::to_writer(to, &(thread, number, body))?)
+                        Ok(serde_json::to_writer(to, &(thread, number, &body))?)
                     });
                     result.unwrap();
                 }
@@ -403,6 +405,97 @@ fn written_messages_from_several_threads_are_whole() {
         received
     });
     assert_eq!(received, [250; THREADS as usize]);
+}
+
+/// A caller, and the raw client at its other end.
+fn caller() -> (Listener, Caller, RawClient) {
+    let (callers, caller) = mpsc::channel();
+    let listener = start(plain(), move |caller: &Caller, call: &Call<'_>| {
+        if let Call::Open = call {
+            callers.send(caller.clone())?;
+        }
+        Ok(Reply::Nothing)
+    });
+    let client = RawClient::open(listener.local_addr());
+    let caller = next(&caller);
+    (listener, caller, client)
+}
+
+#[test]
+fn callers_write_whole_messages_from_several_threads() {
+    const THREADS: u32 = 4;
+    let (_listener, caller, mut client) = caller();
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let caller = &caller;
+            scope.spawn(move || {
+                for number in 0..250_u32 {
+                    let body = vec![number; usize::try_from(number % 50).unwrap() * 40];
+                    let value = (thread, number, body);
+                    let _ = caller
+                        .write_with(MessageKind::Text, |to| Ok(serde_json::to_writer(to, &value)?));
+                }
+            });
+        }
+        let mut received = [0; THREADS as usize];
+        for _ in 0..THREADS * 250 {
+            let message = client.message();
+            let (thread, number, body): (u32, u32, Vec<u32>) =
+                serde_json::from_slice(&message).unwrap();
+            assert_eq!(number, received[thread as usize], "each thread's in its order");
+            received[thread as usize] += 1;
+            assert!(body.iter().all(|it| *it == number));
+        }
+    });
+}
+
+#[test]
+fn a_panic_half_way_through_a_message_leaves_nothing() {
+    let (_listener, caller, mut raw) = caller();
+    let (_other, client) = pair();
+    for _ in 0..2 {
+        let half = catch_unwind(AssertUnwindSafe(|| {
+            let _ = caller.write_with(MessageKind::Text, |to| {
+                to.extend(b"half");
+                panic!("of it");
+            });
+        }));
+        assert!(half.is_err());
+        let half = catch_unwind(AssertUnwindSafe(|| {
+            let _ = client.write_with(MessageKind::Text, |to| {
+                to.extend(b"half");
+                panic!("of it");
+            });
+        }));
+        assert!(half.is_err());
+    }
+    let _ = caller.write_text("whole").unwrap();
+    raw.expect(TEXT, "whole");
+    client.write_text("whole").unwrap();
+    assert_eq!(client.read_text().unwrap(), "whole");
+}
+
+/// In a callback, what is written goes into the loop's outbox, which is warm.
+#[test]
+fn no_message_that_a_callback_writes_allocates() {
+    let listener = start(plain(), |caller: &Caller, call: &Call<'_>| {
+        let Call::Text(text) = call else { return Ok(Reply::Nothing) };
+        let meter = Meter::new();
+        let _ = caller.write_json(&(text, [1.5; 20]))?;
+        let _ = caller
+            .write_with(MessageKind::Text, |to| Ok(writeln!(to as &mut dyn io::Write, "{}", 7)?))?;
+        let _ = caller.write_json(&meter.allocations())?;
+        Ok(Reply::Nothing)
+    });
+    let client = connect(&listener);
+    let mut last = 1;
+    for _ in 0..100 {
+        client.write_text("go").unwrap();
+        client.read_json::<(String, Vec<f64>)>().unwrap();
+        assert_eq!(client.read_text().unwrap(), "7\n");
+        last = client.read_json().unwrap();
+    }
+    assert_eq!(last, 0);
 }
 
 /// What a typed service logs of what goes wrong.

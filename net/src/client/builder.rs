@@ -47,9 +47,9 @@ pub struct ClientBuilder {
     /// Which URL worked last.
     last: Arc<AtomicUsize>,
     pub(super) read_ahead: usize,
+    pub(super) validate: bool,
     pub(super) retry: Option<Retry>,
     pub(super) hooks: Hooks,
-    pub(super) validate: bool,
 }
 
 impl ClientBuilder {
@@ -80,9 +80,9 @@ impl ClientBuilder {
             reach: Reach::default(),
             last: Arc::default(),
             read_ahead: 1 << 20,
+            validate: true,
             retry: None,
             hooks: Hooks::default(),
-            validate: true,
         }
     }
 
@@ -320,9 +320,9 @@ impl fmt::Debug for ClientBuilder {
             .field("timing", &self.timing)
             .field("reach", &self.reach)
             .field("read_ahead", &self.read_ahead)
+            .field("validate", &self.validate)
             .field("retry", &self.retry)
             .field("hooks", &self.hooks)
-            .field("validate", &self.validate)
             .finish_non_exhaustive()
     }
 }

@@ -38,9 +38,9 @@ pub(super) struct Driver {
     pub(super) outgoing: Turn<Writer>,
     /// What those who wait for a reply look for.
     pub(super) replies: Replies,
-    pub(super) timing: Timing,
     /// Whether values are held to the rules of their type.
     pub(super) validate: bool,
+    pub(super) timing: Timing,
     pub(super) custody: Custody,
     pub(super) hooks: Hooks,
     /// Of a client that connects again by itself.
@@ -165,8 +165,8 @@ impl Driver {
             incoming: Turn::new(reader),
             outgoing: Turn::new(writer),
             replies: Replies::default(),
-            timing,
             validate: plan.validate,
+            timing,
             custody: Custody::new(),
             hooks: plan.hooks.clone(),
             recovery: None,

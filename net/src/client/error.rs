@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::message::{BindError, BoxError};
 use wirewright_core::handshake::{CredentialsError, HandshakeError, HandshakeMisuse, Refused};
 use wirewright_core::{CloseCode, Limit, MessageKind, Misuse, ReceiveError, UriError, Violation};
 
 use super::reach::{Attempts, Joined, ProxyError, RedirectError, UrlFailure};
+use crate::message::{BindError, BoxError};
 
 /// What went wrong.
 ///

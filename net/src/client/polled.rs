@@ -100,6 +100,9 @@ impl Driver {
                 Ok(Event::Message(message)) => {
                     reader.link.counts.received.messages.add(1);
                     self.flush_pending(&reader.link);
+                    if self.is_reply(message) {
+                        continue;
+                    }
                     return Ok(Some(take(message)));
                 }
                 Ok(Event::NeedMore { hint }) => {

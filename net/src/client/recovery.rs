@@ -319,6 +319,7 @@ impl Driver {
         if let Some(me) = self.me.upgrade() {
             background::adopt(&me);
         }
+        self.replies.lose();
         drop((state, outgoing, incoming));
         recovery.changed.notify_all();
         true

@@ -30,7 +30,24 @@ struct Awaited {
     ticket: u64,
     field: String,
     id: Id<'static>,
-    reply: Option<MessageBuf>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The request is not sent yet.
+    Entered,
+    /// The reply comes over the connection that the request was sent over, and over no other.
+    Sent,
+    Replied(MessageBuf),
+    /// Its connection was lost before.
+    Lost,
+}
+
+impl Awaited {
+    const fn is_open(&self) -> bool {
+        matches!(self.state, State::Entered | State::Sent)
+    }
 }
 
 /// What a reply is known by.
@@ -53,13 +70,13 @@ impl Replies {
         let mut entries = self.lock();
         // Mostly all wait for the same field: it is read once.
         let mut read: Option<(String, Option<Id<'_>>)> = None;
-        for awaited in entries.awaited.iter_mut().filter(|it| it.reply.is_none()) {
+        for awaited in entries.awaited.iter_mut().filter(|it| it.is_open()) {
             let known = read.as_ref().is_some_and(|(field, _)| *field == awaited.field);
             if !known {
                 read = Some((awaited.field.clone(), Id::of(text, &awaited.field)));
             }
             if read.as_ref().is_some_and(|(_, id)| id.as_ref() == Some(&awaited.id)) {
-                awaited.reply = Some(message.into());
+                awaited.state = State::Replied(message.into());
                 return true;
             }
         }
@@ -71,9 +88,19 @@ impl Replies {
         let ticket = entries.next;
         entries.next += 1;
         let Wanted { field, id } = wanted;
-        entries.awaited.push(Awaited { ticket, field: field.to_owned(), id, reply: None });
+        let (field, state) = (field.to_owned(), State::Entered);
+        entries.awaited.push(Awaited { ticket, field, id, state });
         self.count.store(entries.awaited.len(), Ordering::Release);
         Entry { replies: self, ticket }
+    }
+
+    /// Another connection has taken the place of that over which requests were sent.
+    pub(super) fn lose(&self) {
+        for awaited in &mut self.lock().awaited {
+            if matches!(awaited.state, State::Sent) {
+                awaited.state = State::Lost;
+            }
+        }
     }
 }
 
@@ -85,14 +112,34 @@ struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    fn has_come(&self) -> bool {
-        let entries = self.replies.lock();
-        entries.awaited.iter().any(|it| it.ticket == self.ticket && it.reply.is_some())
+    fn with<T>(&self, look: impl FnOnce(&mut Awaited) -> T) -> Option<T> {
+        let mut entries = self.replies.lock();
+        entries.awaited.iter_mut().find(|it| it.ticket == self.ticket).map(look)
     }
 
-    fn take(&self) -> Option<MessageBuf> {
-        let mut entries = self.replies.lock();
-        entries.awaited.iter_mut().find(|it| it.ticket == self.ticket)?.reply.take()
+    /// The request is about to leave, perhaps once more, as the connection was lost.
+    fn sent(&self) {
+        self.with(|awaited| {
+            if !matches!(awaited.state, State::Replied(_)) {
+                awaited.state = State::Sent;
+            }
+        });
+    }
+
+    /// Whether there is nothing more to wait for.
+    fn is_over(&self) -> bool {
+        self.with(|awaited| !awaited.is_open()).unwrap_or(true)
+    }
+
+    fn outcome(&self) -> Option<Result<MessageBuf, ClientError>> {
+        self.with(|awaited| match std::mem::replace(&mut awaited.state, State::Lost) {
+            State::Replied(reply) => Some(Ok(reply)),
+            State::Lost => Some(Err(ClientError::dropped())),
+            open => {
+                awaited.state = open;
+                None
+            }
+        })?
     }
 }
 
@@ -126,37 +173,39 @@ impl Driver {
     pub(super) fn request(
         &self,
         wanted: Wanted<'_>,
-        send: impl FnOnce() -> Result<(), ClientError>,
+        request: Message<'_>,
     ) -> Result<MessageBuf, ClientError> {
         let entry = self.replies.enter(wanted);
-        send()?;
-        // Over another connection no reply will come.
-        let link = self.link().id;
+        self.write_by(|writer| {
+            writer.outgoing.send(request, &mut writer.outbox)?;
+            // In the sender's turn, without which no other connection takes its place.
+            entry.sent();
+            Ok(())
+        })?;
         let deadline = deadline(self.timing.read);
         let mut gave_way = false;
         loop {
-            let turn = self.incoming.acquire_unless(deadline, || entry.has_come());
-            if let Some(reply) = entry.take() {
-                return Ok(reply);
+            let turn = self.incoming.acquire_unless(deadline, || entry.is_over());
+            if let Some(outcome) = entry.outcome() {
+                return outcome;
             }
             let Some(mut turn) = turn else {
                 return Err(ClientError::TimedOut(Deadline::Read));
             };
-            if turn.link.id != link {
-                return Err(ClientError::dropped());
-            }
             let is_full = turn.ahead.is_full(0);
             if is_full && gave_way {
                 return Err(ClientError::Unread { max: turn.ahead.limit() });
             }
             // Whoever reads had a turn to make room.
             gave_way = is_full;
-            if !is_full {
-                self.enter(&turn);
-                let received = self.receive_reply(&mut turn, &entry, deadline);
-                self.leave();
-                received?;
+            if is_full {
+                continue;
             }
+            self.enter(&turn);
+            let received = self.receive_reply(&mut turn, &entry, deadline);
+            drop(turn);
+            self.leave();
+            received?;
         }
     }
 
@@ -178,7 +227,7 @@ impl Driver {
                         reader.count_ahead();
                         return Ok(());
                     }
-                    if entry.has_come() {
+                    if entry.is_over() {
                         return Ok(());
                     }
                 }
@@ -189,14 +238,22 @@ impl Driver {
                 Ok(Event::NeedMore { hint }) => match self.more(reader, hint, deadline) {
                     Ok(()) => waited = true,
                     Err(NoMore::Late) => return Err(self.late(&reader.link)),
-                    Err(NoMore::Ended) if self.is_to_recover(&reader.link) => {
-                        Self::shut(reader);
-                        return Err(ClientError::dropped());
-                    }
-                    Err(NoMore::Ended) => return Err(self.finish(reader, None)),
+                    Err(NoMore::Ended) => return Err(self.reply_lost(reader)),
                 },
                 other => self.note(&reader.link, &mut reader.keep_alive, other),
             }
         }
+    }
+
+    /// The connection has ended. Another that takes its place knows nothing of the request.
+    #[cold]
+    fn reply_lost(&self, reader: &mut Reader) -> ClientError {
+        if !self.is_to_recover(&reader.link) {
+            return self.finish(reader, None);
+        }
+        Self::shut(reader);
+        self.begin_recovery(&reader.link);
+        let ended = reader.link.control.how_it_ended();
+        ended.map_or_else(ClientError::dropped, |(end, _)| end.into_error())
     }
 }

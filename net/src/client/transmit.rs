@@ -32,17 +32,8 @@ impl Driver {
     /// Sends a message; it is in the kernel's hands when this returns.
     #[inline]
     pub(super) fn write(&self, message: Message<'_>) -> Result<(), ClientError> {
-        self.write_repeatable(|driver, deadline| driver.write_once(message, deadline))
-    }
-
-    /// Sends by `write`, once more over each connection that takes the place of a lost one.
-    #[inline]
-    pub(super) fn write_repeatable(
-        &self,
-        write: impl Fn(&Self, Option<Instant>) -> Result<(), Failed>,
-    ) -> Result<(), ClientError> {
         let deadline = deadline(self.timing.write);
-        while let Err(failed) = write(self, deadline) {
+        while let Err(failed) = self.write_once(message, deadline) {
             self.write_again(failed, deadline)?;
         }
         Ok(())
@@ -64,7 +55,11 @@ impl Driver {
     /// A message was not sent. If that is because the connection was lost, it may be sent again,
     /// whole, as soon as this returns; else this is why.
     #[cold]
-    fn write_again(&self, failed: Failed, deadline: Option<Instant>) -> Result<(), ClientError> {
+    pub(super) fn write_again(
+        &self,
+        failed: Failed,
+        deadline: Option<Instant>,
+    ) -> Result<(), ClientError> {
         let Failed { error, link } = failed;
         let over = matches!(
             error,

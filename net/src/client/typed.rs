@@ -50,8 +50,10 @@ impl Client {
     /// nothing is sent.
     ///
     /// Other senders wait until `write` returns, and a write of this client inside it would wait
-    /// for itself. The message is there as a whole before its first byte leaves: for one of many
-    /// megabytes that is at hand already, [`write_message`](Self::write_message) needs less.
+    /// for itself. If the connection is lost, and another takes its place
+    /// ([`retry`](super::ClientBuilder::retry)), it is called again. The message is there as a
+    /// whole before its first byte leaves: for one of many megabytes that is at hand already,
+    /// [`write_message`](Self::write_message) needs less.
     ///
     /// ```no_run
     /// use std::io::Write;
@@ -74,7 +76,7 @@ impl Client {
     pub fn write_with(
         &self,
         kind: MessageKind,
-        write: impl FnOnce(&mut MessageWriter<'_>) -> Result<(), BoxError>,
+        write: impl FnMut(&mut MessageWriter<'_>) -> Result<(), BoxError>,
     ) -> Result<(), ClientError> {
         To { driver: &self.driver, compress: true }.write(kind, write)
     }
@@ -116,8 +118,9 @@ impl Client {
     /// [`ClientError::Value`] if the request is no object with that field;
     /// [`ClientError::TimedOut`] after `read_timeout`: a reply that comes later is a message as any
     /// other, and so it is after [`ClientError::Unread`]; [`ClientError::Bind`] if the reply is no
-    /// `T`, with which the reply is lost. Else as [`write_message`](Self::write_message) and
-    /// [`read`](Self::read).
+    /// `T`, with which the reply is lost; [`ClientError::Closed`] also if the connection was lost
+    /// and another has taken its place, which knows nothing of the request. Else as
+    /// [`write_message`](Self::write_message) and [`read`](Self::read).
     pub fn request<T: FromMessage>(
         &self,
         stream_id: &str,
@@ -130,7 +133,7 @@ impl Client {
             return Err(ClientError::Value(why.into()));
         };
         let wanted = Wanted { field: stream_id, id: id.into_owned() };
-        let reply = self.driver.request(wanted, || self.driver.write(Message::Text(&text)))?;
+        let reply = self.driver.request(wanted, Message::Text(&text))?;
         Ok(message::bind(reply.message(), self.driver.validate)?)
     }
 

@@ -30,7 +30,7 @@ use crate::typed::unbound;
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
-/// use wirewright::{Caller, Dispatcher, Json, Listener, Rejection, UpgradeRequest, Service};
+/// use wirewright::{Caller, Dispatcher, Json, Listener, Service, UpgradeRequest};
 ///
 /// #[derive(Default)]
 /// struct Feed {
@@ -61,8 +61,8 @@ use crate::typed::unbound;
 ///     .on("ping", |_: &mut Feed, _, _: serde::de::IgnoredAny| "{\"event\": \"pong\"}")
 ///     .stream_id("id")
 ///     .build()?;
-/// let upgrade = move |_: &UpgradeRequest| Ok(dispatcher.service(Feed::default()));
-/// let listener = Listener::builder().start("127.0.0.1:0", upgrade)?;
+/// let feed = move |_: &UpgradeRequest| Ok(dispatcher.service(Feed::default()));
+/// let listener = Listener::builder().route("/feed", feed).listen("127.0.0.1:0")?;
 /// # drop(listener);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

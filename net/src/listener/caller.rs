@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mio::Token;
+use mio::net::TcpStream;
 use wirewright_core::handshake::Identity;
 use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing};
 
 use super::address::Address;
-use super::connection::CallerParts;
 use super::context::Link;
 use super::mailbox::Command;
 use super::opening::About;
@@ -325,6 +325,18 @@ impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Caller({}, {})", self.0.id, self.peer_addr())
     }
+}
+
+/// What a [`Caller`] is made of.
+pub(crate) struct CallerParts {
+    pub(crate) token: Token,
+    pub(crate) peer: SocketAddr,
+    pub(crate) about: Option<Box<About>>,
+    pub(crate) stream: Arc<TcpStream>,
+    pub(crate) outgoing: Outgoing,
+    /// With the handshake's answer in it.
+    pub(crate) out: Outbox,
+    pub(crate) link: Arc<Link>,
 }
 
 /// A point in time in four bytes: after 49 days it begins anew, so that it only tells ages.

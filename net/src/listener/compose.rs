@@ -79,7 +79,7 @@ impl Caller {
     pub fn write_with(
         &self,
         kind: MessageKind,
-        write: impl FnOnce(&mut MessageWriter<'_>) -> Result<(), BoxError>,
+        write: impl FnMut(&mut MessageWriter<'_>) -> Result<(), BoxError>,
     ) -> Result<Sent, WriteError> {
         To { caller: self, compress: true }.write(kind, write)
     }
@@ -115,7 +115,7 @@ impl MessageSink for To<'_> {
     fn write(
         self,
         kind: MessageKind,
-        write: impl FnOnce(&mut MessageWriter<'_>) -> Result<(), BoxError>,
+        mut write: impl FnMut(&mut MessageWriter<'_>) -> Result<(), BoxError>,
     ) -> Result<Sent, WriteError> {
         let mut sending = self.caller.lock();
         if sending.is_gated() {

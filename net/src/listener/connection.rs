@@ -8,7 +8,7 @@
 //! ```
 
 use std::io::{self, Read};
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use wirewright_core::handshake::Rejection;
 use wirewright_core::{Inbox, Incoming, Outbox, Outgoing, Role, Sender};
 
 use super::admission::{Held, Place, Reason};
-use super::caller::Caller;
-use super::context::{Context, Link, OwnInbox};
+use super::caller::{Caller, CallerParts};
+use super::context::{Context, OwnInbox};
 use super::lingering::{LINGER, Lingering};
 use super::mailbox::Newcomer;
 use super::open::{End, Flow, Open};
@@ -49,18 +49,6 @@ pub(super) enum Stage {
     Opening(Box<Opening>),
     Open(Box<Open>),
     Lingering(Box<Lingering>),
-}
-
-/// What a [`Caller`] is made of.
-pub(crate) struct CallerParts {
-    pub(crate) token: Token,
-    pub(crate) peer: SocketAddr,
-    pub(crate) about: Option<Box<About>>,
-    pub(crate) stream: Arc<TcpStream>,
-    pub(crate) outgoing: Outgoing,
-    /// With the handshake's answer in it.
-    pub(crate) out: Outbox,
-    pub(crate) link: Arc<Link>,
 }
 
 /// What the loop does with a connection next.
@@ -281,10 +269,9 @@ impl Connection {
                     ctx.read(n);
                     // A short read has drained the socket; what comes later is a new event.
                     let drained = n < size;
-                    if drained {
-                        inbox.received(n);
-                    } else {
-                        inbox.received_partly(n);
+                    match drained {
+                        true => inbox.received(n),
+                        false => inbox.received_partly(n),
                     }
                     match self.handle(inbox, ctx) {
                         Flow::NeedMore(more) => hint = more,

@@ -44,14 +44,15 @@ pub trait MessageSink: Sized {
     /// When it is not taken.
     fn send(self, message: Message<'_>) -> Result<Self::Done, Self::Error>;
 
-    /// Takes a message of this kind that `write` writes.
+    /// Takes a message of this kind that `write` writes; on a client that connects again, it may
+    /// have to do so once more.
     ///
     /// # Errors
     /// When it is not taken, or when `write` fails.
     fn write(
         self,
         kind: MessageKind,
-        write: impl FnOnce(&mut MessageWriter<'_>) -> Result<(), BoxError>,
+        write: impl FnMut(&mut MessageWriter<'_>) -> Result<(), BoxError>,
     ) -> Result<Self::Done, Self::Error>;
 }
 

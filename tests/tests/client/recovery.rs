@@ -17,7 +17,7 @@ use super::peer::{
 };
 
 /// Delays that a test can wait for, and no dice.
-fn quick(max_count: Option<u32>) -> Retry {
+pub(super) fn quick(max_count: Option<u32>) -> Retry {
     let mut retry = Retry::default();
     retry.interval = Duration::from_millis(2);
     retry.max_interval = Duration::from_millis(20);
@@ -68,7 +68,7 @@ impl Told {
     }
 }
 
-fn lose(peer: super::peer::Peer) {
+pub(super) fn lose(peer: super::peer::Peer) {
     peer.stream.shutdown(Shutdown::Both).unwrap();
     drop(peer);
 }

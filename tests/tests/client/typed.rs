@@ -5,10 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use wirewright::{ClientError, Compression, Deadline, Json, MessageKind};
+use wirewright::{ClientError, CloseCode, Compression, Deadline, Json, MessageKind};
 use wirewright_tests::alloc::Meter;
 
-use super::peer::{BINARY, CONT, PING, PONG, Server, TEXT, answer, read_head};
+use super::peer::{BINARY, CONT, PING, PONG, Server, TEXT, answer, close_body, read_head};
+use super::recovery::{lose, quick};
 
 #[test]
 fn a_written_message_is_cut_at_the_frame_size() {
@@ -200,11 +201,7 @@ fn requests_end_with_the_connection() {
         });
         for request in requests {
             let error = request.join().unwrap();
-            assert_eq!(
-                error.close_code().map(wirewright::CloseCode::value),
-                Some(1001),
-                "{error:?}"
-            );
+            assert_eq!(error.close_code().map(CloseCode::value), Some(1001), "{error:?}");
         }
     });
     server.join();
@@ -220,5 +217,88 @@ fn a_request_without_an_id_is_not_sent() {
         assert!(error.to_string().contains("\"id\""), "{error}");
     }
     client.write_text("this").unwrap();
+    server.join();
+}
+
+/// What writes it is called again, and the whole message is sent, not what was left of it.
+#[test]
+fn a_written_message_is_written_again_over_the_new_connection() {
+    let server = Server::host(move |host| {
+        let mut peer = host.accept();
+        let mut some = [0; 10_000];
+        std::io::Read::read_exact(&mut peer.stream, &mut some).unwrap();
+        lose(peer);
+        let mut peer = host.accept();
+        assert_eq!(peer.message().payload, vec![7; 4 << 20]);
+        peer.expect_close(&close_body(1001, ""));
+    });
+    let builder = server.builder().retry(Some(quick(None))).send_buffer(Some(16_384));
+    let client = builder.connect().unwrap();
+    let mut calls = 0;
+    client
+        .write_with(MessageKind::Binary, |to| {
+            calls += 1;
+            (0..4 << 10).for_each(|_| to.extend(&[7; 1 << 10]));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(calls, 2);
+    drop(client);
+    server.join();
+}
+
+/// The new connection's server has never heard of it.
+#[test]
+fn a_request_ends_with_its_connection_though_another_takes_its_place() {
+    // Whoever waits for the reply receives by itself, or stands in line behind a reader.
+    for readers in [0, 1] {
+        let server = Server::host(move |host| {
+            let mut peer = host.accept();
+            assert_eq!(peer.receive().payload, br#"{"do":"it","id":1}"#);
+            thread::sleep(Duration::from_millis(20));
+            lose(peer);
+            let mut peer = host.accept();
+            assert_eq!(peer.receive().payload, br#"{"do":"it","id":2}"#);
+            peer.frame(TEXT, br#"{"id":2}"#);
+            for _ in 0..readers {
+                peer.frame(TEXT, b"for the reader");
+            }
+            peer.expect_close(&close_body(1001, ""));
+        });
+        let client = server.builder().retry(Some(quick(None))).connect().unwrap();
+        thread::scope(|scope| {
+            let readers: Vec<_> =
+                (0..readers).map(|_| scope.spawn(|| client.read_text().unwrap())).collect();
+            thread::sleep(Duration::from_millis(5));
+            let error = client.request::<Json<Value>>("id", &request(1)).unwrap_err();
+            assert_eq!(error.close_code(), Some(CloseCode::ABNORMAL), "{error:?}");
+            let Json(reply) = client.request::<Json<Value>>("id", &request(2)).unwrap();
+            assert_eq!(reply, json!({"id": 2}));
+            for reader in readers {
+                assert_eq!(reader.join().unwrap(), "for the reader");
+            }
+        });
+        drop(client);
+        server.join();
+    }
+}
+
+/// The background receives it, while whoever asks has not come to wait yet or waits in line.
+#[test]
+fn a_reply_that_the_background_receives_is_had() {
+    let server = Server::start(|mut peer| {
+        for _ in 0..50 {
+            let request = peer.receive();
+            peer.frame(TEXT, &request.payload);
+        }
+        peer.expect_close(&close_body(1001, ""));
+    });
+    let client = server.builder().custody_after(Duration::from_millis(1)).connect().unwrap();
+    for id in 0..50 {
+        let Json(reply) = client.request::<Json<Value>>("id", &request(id)).unwrap();
+        assert_eq!(reply, request(id));
+        thread::sleep(Duration::from_millis(u64::from(id % 3)));
+    }
+    drop(client);
     server.join();
 }
