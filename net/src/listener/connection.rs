@@ -232,7 +232,11 @@ impl Connection {
         }
         let flow = self.read(to_end, inbox, ctx);
         match flow {
-            Flow::End(end) => self.end(end, ctx),
+            Flow::End(end) => {
+                // Nothing of it will be handled, and what is left must not be held while lingering.
+                inbox.clear();
+                self.end(end, ctx)
+            }
             Flow::NeedMore(_) | Flow::Paused | Flow::Again => {
                 let Stage::Open(open) = &mut self.stage else {
                     return if matches!(flow, Flow::Again) { Next::Again } else { Next::Wait };
