@@ -12,6 +12,8 @@ mod opening;
 mod ops;
 pub mod pair;
 pub mod plan;
+#[cfg(all(feature = "net", target_os = "linux"))]
+pub mod process;
 pub mod raw;
 #[cfg(feature = "net")]
 pub mod raw_client;
