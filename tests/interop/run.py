@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""Plays the table of cases with each peer in each role: run.py INTEROP DIR [--only PATTERN]."""
+
+import argparse
+import fnmatch
+import functools
+import http.server
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+# What a peer may take with all its cases.
+PATIENCE = 100
+
+
+class Child:
+    """A program that runs until it is told to end, in a session of its own."""
+
+    def __init__(self, command, **more):
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, start_new_session=True, **more)
+
+    def line(self):
+        return self.process.stdout.readline().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        try:
+            self.process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+def run(command, **more):
+    """A program's output, within reason."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=PATIENCE, start_new_session=True, **more)
+        return done.stdout
+    except subprocess.TimeoutExpired as late:
+        return "%s\nFAILED: not done in %d s" % (late.stdout or "", PATIENCE)
+
+
+class Interop:
+    def __init__(self, program, folder):
+        self.program, self.folder = program, pathlib.Path(folder)
+        self.python = self.folder / "venv/bin/python"
+        self.node = {**os.environ, "NODE_PATH": str(self.folder / "node/node_modules")}
+
+    def serve(self, *options):
+        return Child([self.program, "serve", *options])
+
+    def scripted(self, name, command, **more):
+        """A peer with a script of ours: a server that prints its port, and a client."""
+        with Child([*command, "server"], **more) as server:
+            url = "ws://127.0.0.1:%s/" % server.line()
+            yield "server", lambda: run([self.program, "client", name, url])
+        with self.serve() as listener:
+            url = "ws://%s/" % listener.line().split()[-1]
+            yield "client", lambda: run([*command, "client", url], **more)
+
+    def websockets(self):
+        return self.library("websockets")
+
+    def aiohttp(self):
+        return self.library("aiohttp")
+
+    def library(self, name):
+        if not self.python.exists():
+            return skipped("pip could not install it")
+        version = run([self.python, "-c", "import %s; print(%s.__version__)" % (name, name)])
+        command = [self.python, HERE / "peers" / (name + "_peer.py")]
+        return self.scripted("%s %s" % (name, version.strip()), command)
+
+    def ws(self):
+        if not (self.folder / "node/node_modules/ws").exists() or not shutil.which("node"):
+            return skipped("there is no Node, or npm could not install it")
+        version = run(["node", "-p", "require('ws/package.json').version"], env=self.node)
+        command = ["node", HERE / "peers/ws_peer.js"]
+        return self.scripted("ws " + version.strip(), command, env=self.node)
+
+    def curl(self):
+        said = run(["curl", "--version"]) if shutil.which("curl") else ""
+        version = re.match(r"curl (\S+)", said)
+        protocols = re.search(r"^Protocols:(.*)$", said, re.M)
+        if not protocols or "ws" not in protocols.group(1).split():
+            what = "curl %s" % version.group(1) if version else "curl"
+            return skipped("%s here is built without WebSocket" % what)
+        return self.curl_client(version.group(1))
+
+    def curl_client(self, version):
+        """Its command line opens a connection and prints what comes, and can send nothing."""
+        with self.serve() as listener:
+            url = "ws://%s/" % listener.line().split()[-1]
+            said = run(["curl", "--silent", "--max-time", "5", "--include", "--http1.1",
+                        "--header", "Sec-WebSocket-Protocol: dumb-increment-protocol", url])
+            ok = " 101 " in said and "0123" in said.replace("\n", "")
+            line = "interop curl %s client: %d passed, %d failed" % (version, ok, not ok)
+            yield "client", lambda: line
+
+    def libwebsockets(self):
+        if not shutil.which("libwebsockets-test-server"):
+            return skipped("apt-get could not install it")
+        said = run(["dpkg-query", "-W", "-f", "${Version}", "libwebsockets-test-server"])
+        return self.libwebsockets_roles("libwebsockets " + said.split("-")[0])
+
+    def libwebsockets_roles(self, name):
+        # It takes no port 0.
+        port = 20000 + os.getpid() % 10000
+        command = ["libwebsockets-test-server", "--port", str(port), "--interface", "lo"]
+        with Child(command):
+            time.sleep(1)
+            yield "server", lambda: run(
+                [self.program, "mirror", name, "ws://127.0.0.1:%d/" % port])
+        # Plain, as it agrees on compression for its numbers and then refuses them: "requires the
+        # protocol to have an RX buffer >= 128", it says of itself.
+        with self.serve("plain") as listener:
+            port = listener.line().rsplit(":", 1)[1]
+            yield "client", lambda: self.libwebsockets_client(name, port)
+
+    def libwebsockets_client(self, name, port):
+        """It opens a connection for each of its protocols, reads numbers, and draws without end."""
+        with tempfile.TemporaryFile("w+") as output:
+            client = subprocess.Popen(
+                # 15: errors, warnings, notices, information.
+                ["libwebsockets-test-client", "127.0.0.1", "--port", port, "-d", "15"],
+                stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+            time.sleep(4)
+            os.killpg(client.pid, signal.SIGKILL)
+            client.wait()
+            output.seek(0)
+            said = output.read()
+        numbers = [int(number) for number in re.findall(r"rx \d+ '(\d+)'", said)]
+        cases = {
+            "a connection for numbers": "dumb: LWS_CALLBACK_CLIENT_ESTABLISHED" in said,
+            "a connection for drawing": "mirror: LWS_CALLBACK_CLIENT_ESTABLISHED" in said,
+            "numbers in order": len(numbers) > 20 and numbers == list(range(len(numbers))),
+            "nothing it calls illegal": "illegal" not in said,
+        }
+        return verdicts(name + " client", cases, said)
+
+    def chromium(self):
+        if not shutil.which("chromium"):
+            return skipped("apt-get could not install it")
+        return self.chromium_client()
+
+    def chromium_client(self):
+        handler = functools.partial(Quiet, directory=str(HERE / "peers"))
+        pages = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        threading.Thread(target=pages.serve_forever, daemon=True).start()
+        with self.serve() as listener, tempfile.TemporaryDirectory() as profile:
+            port = listener.line().rsplit(":", 1)[1]
+            page = "http://127.0.0.1:%d/page.html?port=%s" % (pages.server_port, port)
+            flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+                     "--no-first-run", "--disable-background-networking",
+                     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+                     "--remote-debugging-port=0", "--user-data-dir=" + profile]
+            with Child(["chromium", *flags, page]):
+                yield "client", lambda: self.chromium_report(listener)
+        pages.shutdown()
+
+    @staticmethod
+    def chromium_report(listener):
+        # Without an answer the listener is ended, and its output with it.
+        timer = threading.Timer(PATIENCE, listener.process.kill)
+        timer.start()
+        lines = []
+        while True:
+            line = listener.line()
+            if not line:
+                lines.append("FAILED chromium client: no report in %d s" % PATIENCE)
+                break
+            if line.startswith("result "):
+                _, passed, failed = line.split()
+                # A page is told a part of it only.
+                said = run(["chromium", "--version"])
+                version = re.search(r"Chromium (\S+)", said).group(1)
+                lines.append("interop chromium %s client: %s passed, %s failed" % (
+                    version, passed, failed))
+                break
+            lines.append(line)
+        timer.cancel()
+        return "\n".join(lines)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def skipped(reason):
+    yield None, lambda: reason
+
+
+def verdicts(name, cases, said):
+    failed = [case for case, ok in cases.items() if not ok]
+    lines = ["FAILED %s, %s" % (name, case) for case in failed]
+    if failed:
+        lines.append(said[:6000])
+    lines.append("interop %s: %d passed, %d failed" % (
+        name, len(cases) - len(failed), len(failed)))
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("folder")
+    parser.add_argument("--only", default="*")
+    options = parser.parse_args()
+    interop = Interop(options.program, options.folder)
+    lines, passed, failed = [], 0, 0
+    for peer in ["websockets", "aiohttp", "ws", "curl", "libwebsockets", "chromium"]:
+        for role, play in getattr(interop, peer)():
+            if role is None:
+                lines.append("interop %s: skipped, %s" % (peer, play()))
+                continue
+            if not fnmatch.fnmatch("%s %s" % (peer, role), options.only):
+                continue
+            start = time.monotonic()
+            output = play()
+            last = re.search(r"^interop .*: (\d+) passed, (\d+) failed$", output, re.M)
+            if last:
+                passed, failed = passed + int(last.group(1)), failed + int(last.group(2))
+                lines.append(last.group(0))
+                output = output.replace(last.group(0), "")
+            else:
+                failed += 1
+                lines.append("interop %s %s: no result" % (peer, role))
+            print(output.strip() or "%s %s: all well, %.1f s" % (
+                peer, role, time.monotonic() - start), flush=True)
+    print(*lines, sep="\n")
+    print("interop: %d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
