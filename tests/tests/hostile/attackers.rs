@@ -57,8 +57,8 @@ pub(super) const KINDS: [Attacker; 20] = [
     kind("compression bomb", LINGER, BASE + BOMB, bomb),
 ];
 
-/// Of a peer that does not read: its queue with a message that goes beyond the cap, in a buffer that
-/// has grown by half as much again, and what was read of it and not yet handled.
+/// Of a peer that does not read: its queue with a message that goes beyond the cap, in a buffer
+/// that has grown by half as much again, and what was read of it and not yet handled.
 const QUEUED: u64 = (QUEUE as u64 + 64 * 1024) * 3 / 2 + 128 * 1024;
 /// A message at its limit of 1 MiB, while it is inflated, and what docs/SECURITY.md adds to it.
 /// That is lent by the loop and held once for all of them, however.
