@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 # What the whole of a run may take: its own time-outs are a second and a half each.
@@ -159,18 +160,21 @@ class Tally:
     def __init__(self, case):
         self.case, self.number = case, 0
         self.counts = {"ok": 0, "typed": 0, "failed": 0}
+        # `busy` while it runs; `done` when there is no such call any more.
         self.state = "going"
+        self.spent = 0
 
     def step(self, scenario, listener):
+        began = time.monotonic()
         self.number += 1
         try:
             verdict = run(scenario, listener, self.case, self.number)
         except Failed as failed:
             print("FAILED %s, call %d: %s" % (self, self.number, failed), flush=True)
             verdict = "failed"
-        if verdict == "over":
-            self.state = "done"
-        else:
+        self.spent += time.monotonic() - began
+        self.state = "done" if verdict == "over" else "going"
+        if verdict != "over":
             self.counts[verdict] += 1
 
     def __str__(self):
@@ -181,7 +185,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("scenario")
     parser.add_argument("--seconds", type=float, default=3600)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=int, default=2 * os.cpu_count())
     parser.add_argument("--only", default="*", help="such as 'client recvfrom *'")
     options = parser.parse_args()
     start = time.monotonic()
@@ -190,12 +194,21 @@ def main():
     listener = Listener(options.scenario)
 
     # All kinds side by side, so that a short run has the first calls of each.
+    turn = threading.Lock()
+
+    def work():
+        while time.monotonic() - start < options.seconds:
+            with turn:
+                going = [tally for tally in tallies if tally.state == "going"]
+                if not going:
+                    return
+                tally = min(going, key=lambda tally: tally.spent)
+                tally.state = "busy"
+            tally.step(options.scenario, listener)
+
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        while any(tally.state == "going" for tally in tallies):
-            if time.monotonic() - start > options.seconds:
-                break
-            going = [tally for tally in tallies if tally.state == "going"]
-            list(pool.map(lambda tally: tally.step(options.scenario, listener), going))
+        for worker in [pool.submit(work) for _ in range(options.jobs)]:
+            worker.result()
 
     output, status = listener.end()
     totals = {"ok": 0, "typed": 0, "failed": 0}

@@ -5,7 +5,7 @@
 #   run.sh [--seconds N] [--jobs N] [--only PATTERN]
 #
 #   --seconds N       begin nothing new after this time; kinds that were not done are named
-#   --jobs N          runs at a time (default: one per core)
+#   --jobs N          runs at a time (default: two per core, as many only wait)
 #   --only PATTERN    some kinds only, as 'client recvfrom *'
 #
 # The last line counts the runs, and the exit status is 0 only if none failed. Status 77 means that
