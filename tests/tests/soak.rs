@@ -243,7 +243,7 @@ fn both_sides_write_through_tiny_buffers_and_nothing_is_lost() {
         let time = Duration::from_secs(setting("WIREWRIGHT_SOAK_SECONDS", 4));
         let run = Arc::new(Run::default());
         let served = Arc::clone(&run);
-        let upgrade = move |_: &wirewright::Request| {
+        let upgrade = move |_: &wirewright::UpgradeRequest| {
             Ok(Duplex { run: Arc::clone(&served), check: Check::default() })
         };
         let listener = Listener::builder().threads(2).start("127.0.0.1:0", upgrade).unwrap();

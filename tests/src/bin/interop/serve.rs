@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use wirewright::{Caller, Close, Config, Listener, Outcome, Reply, Request, Service};
+use wirewright::{Caller, Close, Config, Listener, Outcome, Reply, Service, UpgradeRequest};
 
 /// The sub-protocols of libwebsockets' test client: numbers that go up, and what others draw.
 const NUMBERS: &str = "dumb-increment-protocol";
@@ -78,7 +78,7 @@ pub(crate) fn run(deflate: bool) -> ExitCode {
     config.limits.max_message_size = 16 << 20;
     config.outgoing_frame_size = 16_000;
     let closed = Arc::new(Mutex::new(String::new()));
-    let upgrade = move |_: &Request| Ok(Orders { closed: Arc::clone(&closed) });
+    let upgrade = move |_: &UpgradeRequest| Ok(Orders { closed: Arc::clone(&closed) });
     let builder = Listener::builder().config(config).max_queued(64 << 20);
     let builder = builder.sub_protocols([NUMBERS, MIRROR]);
     let listener = match builder.start("127.0.0.1:0", upgrade) {

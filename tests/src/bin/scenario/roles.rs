@@ -55,7 +55,7 @@ fn listen() -> ExitCode {
         .handshake_timeout(PATIENCE)
         .close_timeout(PATIENCE)
         .keep_alive(KeepAliveOptions::off());
-    let listener = match builder.start("127.0.0.1:0", |_: &wirewright::Request| Ok(Echo)) {
+    let listener = match builder.start("127.0.0.1:0", |_: &wirewright::UpgradeRequest| Ok(Echo)) {
         Ok(listener) => listener,
         Err(error) => {
             println!("error: {error}");
