@@ -7,7 +7,6 @@
 //!              Lingering: the last bytes leave, what comes is discarded ──▶ gone
 //! ```
 
-use std::io::{self, Read};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +28,7 @@ use crate::clock;
 /// A connection, as its loop knows it.
 pub(crate) struct Connection {
     token: Token,
-    stream: Arc<TcpStream>,
+    pub(super) stream: Arc<TcpStream>,
     pub(super) stage: Stage,
     /// Bytes of its own, only while something is incomplete or may not be handled yet.
     pub(super) inbox: Option<Box<OwnInbox>>,
@@ -62,10 +61,6 @@ pub(crate) enum Next {
     Gone,
 }
 
-/// Bytes per read, at most: more would leave the processor's nearer caches before it is handled.
-const READ: usize = 128 * 1024;
-/// The same before the 101: what lies behind a request is kept while others decide on it.
-const READ_OPENING: usize = 8 * 1024;
 /// Reads per turn, so that one connection does not hold up the others.
 pub(crate) const READS: usize = 16;
 
@@ -197,7 +192,7 @@ impl Connection {
     }
 
     /// Whether something is to be handled although nothing has arrived.
-    fn is_held_up(&self) -> bool {
+    pub(super) fn is_held_up(&self) -> bool {
         match &self.stage {
             Stage::Open(open) => open.is_paused(),
             Stage::Opening(opening) => opening.is_answered(),
@@ -251,60 +246,7 @@ impl Connection {
         }
     }
 
-    /// Handles what is held, then reads and handles until there is no more.
-    fn read(&mut self, to_end: bool, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
-        let mut hint = 1;
-        ctx.fresh = 0;
-        if !inbox.is_empty() || self.is_held_up() {
-            match self.handle(inbox, ctx) {
-                Flow::NeedMore(more) => hint = more,
-                other => return other,
-            }
-        }
-        let most = if matches!(self.stage, Stage::Opening(_)) { READ_OPENING } else { READ };
-        for _ in 0..READS {
-            let room = inbox.space(hint);
-            // What is unmasked right after it was read is still near.
-            let size = room.len().min(most);
-            let room = &mut room[..size];
-            match (&*self.stream).read(room) {
-                Ok(0) => return Flow::End(End::Lost(None)),
-                Ok(n) => {
-                    ctx.read(n);
-                    // A short read has drained the socket; what comes later is a new event.
-                    let drained = n < size;
-                    match drained {
-                        true => inbox.received(n),
-                        false => inbox.received_partly(n),
-                    }
-                    match self.handle(inbox, ctx) {
-                        Flow::NeedMore(more) => hint = more,
-                        other => return other,
-                    }
-                    if drained && !to_end {
-                        return Flow::NeedMore(hint);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.drained(hint, inbox, ctx);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Flow::End(End::Lost(Some(error))),
-            }
-        }
-        Flow::Again
-    }
-
-    /// The socket has no more: what was left to be judged with it is judged by itself.
-    fn drained(&mut self, hint: usize, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
-        if !inbox.has_more_at_hand() {
-            return Flow::NeedMore(hint);
-        }
-        inbox.received(0);
-        self.handle(inbox, ctx)
-    }
-
-    fn handle(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
+    pub(super) fn handle(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
         let opening = match &mut self.stage {
             Stage::Open(open) => return open.handle(inbox, ctx),
             Stage::Lingering(_) => return Flow::NeedMore(1),

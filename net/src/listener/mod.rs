@@ -28,6 +28,7 @@ mod origin;
 mod pacing;
 mod queue;
 mod rare;
+mod reading;
 mod routes;
 mod sending;
 mod service;
