@@ -11,6 +11,7 @@ mod hostile;
 mod leaks;
 mod probe;
 mod soak;
+mod starved;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -23,6 +23,8 @@ use crate::alone;
 /// 64 KiB, such a buffer holds none, and the system falls back to probing every 200 ms.
 const BUFFER: usize = 8_192;
 const SEGMENT: u32 = 1_000;
+/// A sender that heeds back-pressure does not keep the queue full: see tests/tests/starved.rs.
+const QUEUED: usize = 64 * 1024;
 /// The message behind the last one.
 const END: u64 = u64::MAX;
 
@@ -125,6 +127,9 @@ fn push(run: &Run, caller: &Caller) {
         }
         message(number, &mut bytes);
         send(&bytes);
+        while caller.queued() > QUEUED {
+            thread::sleep(Duration::from_millis(1));
+        }
         if number % 64 == 0 {
             let _ = caller.ping(&number.to_be_bytes());
         }
