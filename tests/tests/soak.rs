@@ -23,7 +23,8 @@ use crate::alone;
 /// 64 KiB, such a buffer holds none, and the system falls back to probing every 200 ms.
 const BUFFER: usize = 8_192;
 const SEGMENT: u32 = 1_000;
-/// A sender that heeds back-pressure does not keep the queue full: see tests/tests/starved.rs.
+/// A sender that heeds back-pressure does not keep the queue full; one that does not is in
+/// tests/tests/starved.rs.
 const QUEUED: usize = 64 * 1024;
 /// The message behind the last one.
 const END: u64 = u64::MAX;

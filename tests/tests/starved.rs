@@ -17,7 +17,6 @@ use crate::alone;
 
 /// A peer that reads steadily, at some 3 MB a second, and writes as much as is read of it.
 #[test]
-#[ignore = "shows a gap that docs/LIMITS.md names: a full queue keeps the listener from reading"]
 fn reading_goes_on_while_another_thread_keeps_the_queue_full() {
     const TIME: Duration = Duration::from_secs(10);
     let _alone = alone();

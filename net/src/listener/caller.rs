@@ -108,6 +108,9 @@ impl Caller {
         if !corked && tuning.idle_timeout.or(tuning.idle_close).is_some() {
             sending.rare().wrote = Some(clock::now());
         }
+        if sending.above != 0 || sending.has_others() {
+            sending.sent_by(self.is_on_loop());
+        }
         let drained = self.note(&mut sending);
         let ended = matches!(sent, Err(SendError::Full { .. } | SendError::Exhausted { .. }))
             && matches!(tuning.when_full, WhenFull::Close(_));

@@ -44,7 +44,7 @@ impl Caller {
     /// [`SendError::Closed`] once the connection is over.
     pub fn wait_drained(&self, timeout: Duration) -> Result<bool, SendError> {
         let low = self.tuning().low();
-        let may_wait = self.0.link.thread.get() != Some(&thread::current().id());
+        let may_wait = !self.is_on_loop();
         let start = Instant::now();
         let mut sending = self.lock();
         loop {
@@ -62,6 +62,11 @@ impl Caller {
             let waited = drained.wait_timeout(sending, left);
             sending = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// Whether this is the thread of the connection's loop.
+    pub(super) fn is_on_loop(&self) -> bool {
+        self.0.link.thread.get() == Some(&thread::current().id())
     }
 
     /// Whether the queue is short; if not, the loop will look at the connection when it is.
@@ -84,9 +89,9 @@ impl Caller {
     /// Takes this reason away, and reads on if it was the last.
     pub(crate) fn release(&self, reason: u8) {
         let mut sending = self.lock();
-        let held = sending.hold;
+        let held = sending.held();
         sending.hold &= !reason;
-        let go = held != 0 && sending.hold == 0;
+        let go = held != 0 && sending.held() == 0;
         self.note(&mut sending);
         drop(sending);
         if go {

@@ -64,6 +64,8 @@ pub use topics::Topics;
 pub use tuning::{Rate, WhenExceeded, WhenFull};
 pub use upgrade::{Accept, UpgradeRequest, UpgradeService};
 
+use socket2::{Domain, Protocol, Socket, Type};
+
 use context::Settings;
 use event_loop::EventLoop;
 use mailbox::{Command, Mailbox};
@@ -193,7 +195,7 @@ impl Listener {
     }
 
     fn start(address: SocketAddr, threads: usize, settings: Settings) -> io::Result<Self> {
-        let socket = mio::net::TcpListener::bind(address)?;
+        let socket = bind(address)?;
         let local = socket.local_addr()?;
         let settings = Arc::new(settings);
         let loops = (0..threads.max(1)).map(|_| EventLoop::new(Arc::clone(&settings)));
@@ -230,6 +232,21 @@ impl Drop for Listener {
     fn drop(&mut self) {
         self.abort();
     }
+}
+
+/// Connections that the system keeps until they are accepted; it may have a limit of its own.
+const BACKLOG: i32 = 4096;
+
+fn bind(address: SocketAddr) -> io::Result<mio::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A port whose last connections linger can be bound again. Elsewhere this would let others
+    // take a port that is in use.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(mio::net::TcpListener::from_std(socket.into()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -31,6 +31,8 @@ pub(crate) struct Open {
     pub(super) pacing: Option<Box<Pacing>>,
     /// Other reasons not to read: [`HELD`], [`RATE`], [`DEAD`].
     pub(super) stopped: u8,
+    /// Its callbacks run on workers.
+    on_workers: bool,
 }
 
 /// Somebody else has said so, as far as this turn knows.
@@ -64,6 +66,9 @@ pub(crate) enum End {
     Lost(Option<io::Error>),
 }
 
+/// So many bytes more in a queue that others fill, before it is looked at again in a turn.
+const STEP: usize = 64 * 1024;
+
 impl Open {
     pub(crate) fn new(
         caller: Caller,
@@ -71,7 +76,8 @@ impl Open {
         mut service: Box<dyn Service>,
         ctx: &Context,
     ) -> Self {
-        if service.runs_on() == RunOn::Workers {
+        let on_workers = service.runs_on() == RunOn::Workers;
+        if on_workers {
             let workers = ctx.settings.workers.clone();
             service = Box::new(Remote::new(service, caller.clone(), workers));
         }
@@ -82,6 +88,7 @@ impl Open {
             paused_to: 0,
             pacing: Pacing::new(caller.tuning(), caller.id(), ctx.now),
             stopped: 0,
+            on_workers,
             caller,
         }
     }
@@ -110,6 +117,7 @@ impl Open {
         self.stopped = if sending.held() == 0 { self.stopped & !HELD } else { self.stopped | HELD };
         ctx.mark = self.caller.tuning().high().max(sending.queued() + 1);
         ctx.messages_out = sending.tally.messages_out;
+        sending.begin_turn(self.on_workers);
         sending.cork(&mut ctx.lent);
         if sending.drained != 0 || sending.hold & FAILED != 0 || sending.is_overrun() {
             drop(sending);
@@ -162,7 +170,7 @@ impl Open {
             if sending.has_sent(self.paused_to) {
                 self.paused_to = 0;
             }
-        } else if queued >= ctx.mark {
+        } else if queued >= ctx.mark && sending.is_own_fault() {
             self.paused_to = pause(&sending, self.caller.tuning());
         }
         let (closing, drained) = (sending.is_close_sent(), sending.drained != 0);
@@ -254,15 +262,16 @@ impl Open {
     /// Handles so many messages, and all that is between them; how many are left to be.
     #[inline]
     fn handle_some(&mut self, inbox: &mut Inbox, ctx: &Context, mut left: u32) -> (Flow, u32) {
+        let mut mark = ctx.mark;
         let flow = loop {
             if self.service.is_none() {
                 // It has panicked, perhaps in `on_open`.
                 break self.over();
             }
-            if self.caller.is_at(ctx.mark) {
-                match self.relieve() {
-                    Ok(true) => {}
-                    Ok(false) => break Flow::Paused,
+            if self.caller.is_at(mark) {
+                match self.relieve(mark) {
+                    Ok(Some(next)) => mark = next,
+                    Ok(None) => break Flow::Paused,
                     Err(error) => break Flow::End(End::Lost(Some(error))),
                 }
             }
@@ -356,18 +365,23 @@ impl Open {
         Box::new(rest)
     }
 
-    /// Writes early, because much has gathered; whether that helped.
+    /// Writes early, because much has gathered. At which length of the queue to look again;
+    /// `None` if reading stops, because that did not help and what waits is reading's fault.
     #[cold]
-    fn relieve(&mut self) -> io::Result<bool> {
+    fn relieve(&mut self, mark: usize) -> io::Result<Option<usize>> {
         let mut sending = self.caller.lock();
         sending.flush()?;
         self.caller.note(&mut sending);
+        let queued = sending.queued();
         if sending.held() != 0 {
             self.stopped |= HELD;
-        } else {
+        } else if sending.is_own_fault() {
             self.paused_to = pause(&sending, self.caller.tuning());
+        } else if queued >= mark {
+            // Others fill it: not every message is to look whether they still do.
+            return Ok(Some(queued + STEP));
         }
-        Ok(!self.is_paused())
+        Ok(if self.is_paused() { None } else { Some(mark) })
     }
 }
 

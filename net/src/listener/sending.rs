@@ -32,7 +32,7 @@ pub(crate) struct Sending {
     pub(crate) tally: Tally,
     /// The loop has lent its outbox and will write what gathers there.
     pub(super) corked: bool,
-    /// Why the peer is not to be read from, beside its own queue.
+    /// Why the peer is not to be read from, beside its own queue; and whose fault that is.
     pub(super) hold: u8,
     /// Who is to hear once the queue has drained.
     pub(super) above: u8,
@@ -64,6 +64,12 @@ pub(crate) const PAUSED: u8 = 1;
 pub(crate) const BUSY: u8 = 2;
 /// A callback on a worker has panicked.
 pub(crate) const FAILED: u8 = 4;
+/// What of it are reasons.
+const REASONS: u8 = PAUSED | BUSY | FAILED;
+/// What waits was sent by other threads, or some of it.
+const OTHERS: u8 = 8;
+/// Nevertheless, callbacks of this turn have sent something.
+const ANSWERED: u8 = 16;
 
 impl Sending {
     pub(crate) fn new(
@@ -136,6 +142,34 @@ impl Sending {
         sent.map(|()| written)
     }
 
+    /// A turn of the loop begins. Callbacks on workers cannot be told from others who send.
+    #[inline]
+    pub(super) fn begin_turn(&mut self, on_workers: bool) {
+        self.hold &= !ANSWERED;
+        if on_workers {
+            self.hold &= !OTHERS;
+        }
+    }
+
+    /// A message was sent, or was to be: by the loop's own thread, or by another.
+    pub(super) const fn sent_by(&mut self, on_loop: bool) {
+        self.hold |= match (on_loop, self.corked) {
+            (false, _) => OTHERS,
+            (true, true) => ANSWERED,
+            (true, false) => 0,
+        };
+    }
+
+    /// Whether others send too, so that it matters who did.
+    pub(super) const fn has_others(&self) -> bool {
+        self.hold & OTHERS != 0
+    }
+
+    /// Whether a long queue is the fault of what was read, as far as can be told.
+    pub(super) const fn is_own_fault(&self) -> bool {
+        self.hold & (OTHERS | ANSWERED) != OTHERS
+    }
+
     /// Whether its length is all there is to say about the queue, in a turn of the loop.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
@@ -172,6 +206,7 @@ impl Sending {
             // A connection for which nothing waits holds no queue.
             let out = self.out.take();
             *lent = lent.take().or(out);
+            self.hold &= !OTHERS;
         }
         Ok(queued)
     }
@@ -250,7 +285,7 @@ impl Sending {
     /// Why its peer is not to be read from; once the transport is gone, that is to be read.
     #[inline]
     pub(crate) const fn held(&self) -> u8 {
-        if self.stream.is_some() { self.hold } else { 0 }
+        if self.stream.is_some() { self.hold & REASONS } else { 0 }
     }
 
     /// The connection is over: the socket closes with the loop's own handle. What is still to be
@@ -279,9 +314,14 @@ impl Sending {
     #[inline]
     pub(super) fn written(&mut self) -> Result<Sent, SendError> {
         let queued = if self.corked { self.queued() } else { self.flush_or_end()? };
-        if queued == 0 && !self.corked {
-            // A connection for which nothing waits holds no queue, and no compressor in it.
-            self.out = None;
+        if !self.corked {
+            if queued == 0 {
+                // A connection for which nothing waits holds no queue, and no compressor in it.
+                self.out = None;
+                self.hold &= !OTHERS;
+            } else {
+                self.hold |= OTHERS;
+            }
         }
         Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
     }
@@ -293,11 +333,13 @@ impl Sending {
         let out = self.out.get_or_insert_default();
         let waiting = out.poll_transmit().unwrap_or_default();
         let parts = [IoSlice::new(waiting), IoSlice::new(head), IoSlice::new(payload)];
-        let mut written = match (&**stream).write_vectored(&parts) {
-            Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            Err(_) => return self.broken(),
+        let mut written = loop {
+            match (&**stream).write_vectored(&parts) {
+                Ok(n) => break n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.broken(),
+            }
         };
         self.sent += written as u64;
         let sent = written.min(waiting.len());
