@@ -62,7 +62,7 @@ const KINDS: [Server; 14] = [
     kind("length of 63 bits", |s| header(s, u64::MAX >> 1), Doing::Reading, "Limit("),
     kind("length of 64 bits", |s| header(s, u64::MAX), Doing::Reading, "Violation("),
     kind("compression bomb", bomb, Doing::Reading, "Limit("),
-    kind("never reads", silent_open, Doing::Writing, "TimedOut(WriteUnfinished)"),
+    kind("never reads", silent_open, Doing::Writing, "TimedOut(KeepAlive)"),
     kind("never closes", silent_open, Doing::Closing, "TimedOut(Close)"),
     kind("talks on after our close", talk, Doing::Closing, "TimedOut(Close)"),
 ];
@@ -174,7 +174,8 @@ fn meet(addr: SocketAddr, doing: Doing) -> Result<(), ClientError> {
     let client = Client::builder(&format!("ws://{addr}/"))
         .limits(limits)
         .handshake_timeout(Some(SHORT))
-        .write_timeout(Some(SHORT))
+        // Later than keep-alive, which covers a writer that waits, too.
+        .write_timeout(Some(SHORT * 4))
         .close_timeout(Some(CLOSE))
         .keep_alive(keep_alive)
         .connect()?;
