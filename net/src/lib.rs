@@ -22,11 +22,14 @@
 mod client;
 mod clock;
 mod close_frame;
+mod count;
 mod dispatcher;
 mod error;
 mod listener;
 mod message;
+mod metrics;
 mod reply;
+mod trace;
 mod typed;
 mod workers;
 
@@ -41,10 +44,10 @@ pub use close_frame::CloseFrame;
 pub use dispatcher::{DispatchError, Dispatched, Dispatcher, DispatcherBuilder, derived_name};
 pub use error::{ConnectionError, SendError};
 pub use listener::{
-    Accept, Budget, Caller, CallerStats, HttpRequest, HttpResponse, Listener, ListenerBuilder,
-    ListenerStats, OriginError, OriginPolicy, Outcome, Rate, RefusedStats, Reply, RouteError,
-    RunOn, Sent, Service, ServiceOptions, Stream, Topics, UpgradeRequest, UpgradeService,
-    WhenExceeded, WhenFull,
+    Accept, Budget, Caller, CallerStats, ErrorStats, HttpRequest, HttpResponse, Listener,
+    ListenerBuilder, ListenerStats, OriginError, OriginPolicy, Outcome, Rate, RefusedStats, Reply,
+    RouteError, RunOn, Sent, Service, ServiceOptions, Stream, Topics, TrafficStats, UpgradeRequest,
+    UpgradeService, WhenExceeded, WhenFull,
 };
 #[cfg(feature = "validation")]
 pub use message::Valid;

@@ -9,6 +9,7 @@ use wirewright_core::{MaskingKeys, Uri};
 use super::driver::Opened;
 use super::error::{ClientError, Deadline};
 use super::reach::{Due, Reach, RedirectError, UrlFailure, Wire, redirect};
+use crate::trace::Plain;
 
 /// All that it takes to open a connection, as often as one is wanted.
 #[derive(Clone)]
@@ -36,6 +37,22 @@ pub(super) struct Connected {
 
 /// Connects and does the opening handshake (RFC 6455 §4.1).
 pub(super) fn open(plan: &Plan) -> Result<Connected, ClientError> {
+    let _span = tracing::debug_span!("connect", url = %plan.request.uri()).entered();
+    let opened = open_any(plan);
+    match &opened {
+        Ok(Connected { uri, response, .. }) => {
+            tracing::debug!(url = %uri, sub_protocol = response.sub_protocol(), "connected");
+        }
+        Err(ClientError::Refused(refused)) => {
+            tracing::debug!(status = refused.status(), "handshake refused");
+        }
+        Err(error) => tracing::debug!(error = %Plain(error), "not connected"),
+    }
+    opened
+}
+
+/// Asks one server after another.
+fn open_any(plan: &Plan) -> Result<Connected, ClientError> {
     let urls: Vec<&Uri> = [plan.request.uri()].into_iter().chain(&plan.fallbacks).collect();
     // Before any other is tried, which may be one without TLS.
     if urls.iter().any(|uri| uri.is_secure()) {
@@ -129,6 +146,7 @@ impl Plan {
     /// Asks the server of this very URI.
     fn open_here(&self, request: ClientRequest, total: Due) -> Result<Connected, ClientError> {
         let uri = request.uri().clone();
+        tracing::debug!(url = %uri, "connecting");
         // The seam for TLS, which is to be spoken with the host of this URI: a layer between the
         // socket and the buffers of the wire below.
         if uri.is_secure() {

@@ -16,6 +16,8 @@ use super::error::{ClientError, Deadline};
 /// whoever has it looks here once more after giving it back, so that nothing owed is forgotten.
 #[derive(Debug)]
 pub(super) struct Control {
+    /// Its connection's number, for the log.
+    id: u64,
     pending: Arc<Pending>,
     /// No Close was sent or received, and the network has not failed.
     open: AtomicBool,
@@ -87,8 +89,9 @@ pub(super) enum End {
 }
 
 impl Control {
-    pub(super) fn new(pending: Arc<Pending>) -> Self {
+    pub(super) fn new(id: u64, pending: Arc<Pending>) -> Self {
         Self {
+            id,
             pending,
             open: AtomicBool::new(true),
             stuck: AtomicBool::new(false),
@@ -168,6 +171,7 @@ impl Control {
     pub(super) fn end(&self, end: End) {
         let mut state = self.lock();
         if state.end.is_none() {
+            end.log(self.id);
             state.end = Some((end, Instant::now()));
         }
         self.open.store(false, Ordering::Release);
@@ -218,6 +222,21 @@ impl Control {
 }
 
 impl End {
+    /// Tells the log, which sees what the peer says in a Close only at its deepest level.
+    fn log(&self, connection: u64) {
+        match self {
+            Self::Closed { code, reason } => {
+                tracing::debug!(connection, code = code.value(), "closed");
+                tracing::trace!(connection, reason, "closed");
+            }
+            Self::Failed(error) => {
+                let code = error.close_code().value();
+                tracing::debug!(connection, code, %error, "connection failed");
+            }
+            other => tracing::debug!(connection, how = ?other, "connection over"),
+        }
+    }
+
     pub(super) fn network(error: &io::Error) -> Self {
         Self::Network(error.kind(), error.raw_os_error())
     }

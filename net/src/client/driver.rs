@@ -318,7 +318,7 @@ impl Writer {
     /// The system has taken so much of the outbox.
     #[inline]
     pub(super) fn transmitted(&mut self, n: usize) {
-        self.link.counts.sent.bytes.add(n);
+        self.link.counts.sent.bytes.add(n as u64);
         self.outbox.transmitted(n);
     }
 }

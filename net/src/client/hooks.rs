@@ -8,6 +8,7 @@ use std::time::Duration;
 use wirewright_core::{Misuse, Reply};
 
 use super::{Client, ClientBuilder, ClientError};
+use crate::trace::Plain;
 
 /// What is sent for a Ping of the server's, as a handler decides
 /// ([`ClientBuilder::on_ping`]).
@@ -73,6 +74,25 @@ pub enum ClientState<'a> {
     },
 }
 
+impl ClientState<'_> {
+    /// Tells the log.
+    fn log(&self) {
+        match self {
+            // The attempt was logged where it was made.
+            Self::Connected => {}
+            Self::Disconnected { error } => {
+                tracing::info!(error = %Plain(error), "connection lost, to be opened again");
+            }
+            Self::Retrying { attempt, delay, error } => {
+                tracing::info!(attempt, ?delay, error = %Plain(error), "connecting again");
+            }
+            Self::GaveUp { error } => {
+                tracing::warn!(error = %Plain(error), "connecting no more");
+            }
+        }
+    }
+}
+
 type OnPing = dyn Fn(&[u8]) -> PongReply + Send + Sync;
 type OnPong = dyn Fn(&[u8]) + Send + Sync;
 type OnState = dyn Fn(ClientState<'_>) + Send + Sync;
@@ -113,6 +133,7 @@ impl Hooks {
     }
 
     pub(super) fn state(&self, state: ClientState<'_>) {
+        state.log();
         if let Some(handler) = &self.on_state {
             guarded("on_state", || handler(state));
         }

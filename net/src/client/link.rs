@@ -30,13 +30,14 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Link {
     pub(super) fn new(socket: Socket, response: Response, uri: Uri, pending: Arc<Pending>) -> Self {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         Self {
             socket,
-            control: Control::new(pending),
+            control: Control::new(id, pending),
             epoch: Instant::now(),
             response: Arc::new(response),
             uri: Arc::new(uri),
-            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            id,
             counts: Counts::default(),
         }
     }

@@ -12,6 +12,7 @@ use super::error::{ClientError, Deadline};
 use super::link::Link;
 use super::socket::Ways;
 use super::turn::Taken;
+use crate::trace;
 
 /// Where a step of reading ahead got to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,9 @@ impl Driver {
         loop {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
+                    if trace::shows_messages() {
+                        trace::message("received", reader.link.id, message);
+                    }
                     // The caller may take long before it comes back.
                     self.flush_pending(&reader.link);
                     reader.link.counts.received.messages.add(1);
@@ -228,6 +232,9 @@ impl Driver {
         loop {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
+                    if trace::shows_messages() {
+                        trace::message("received", reader.link.id, message);
+                    }
                     reader.link.counts.received.messages.add(1);
                     if !self.is_reply(message) && (kept || !reader.ahead.is_full(0)) {
                         reader.ahead.push(message);
@@ -250,6 +257,7 @@ impl Driver {
     ) {
         match event {
             Ok(Event::Ping(payload)) => {
+                trace::control("received a ping", link.id, payload);
                 link.counts.received.pings.add(1);
                 if let Some(pong) = self.hooks.ping(payload) {
                     if link.control.owes_pong() {
@@ -259,6 +267,7 @@ impl Driver {
                 }
             }
             Ok(Event::Pong(payload)) => {
+                trace::control("received a pong", link.id, payload);
                 link.counts.received.pongs.add(1);
                 if let Some(trip) = keep_alive.pong(link.epoch.elapsed(), payload) {
                     let nanos = u64::try_from(trip.as_nanos()).unwrap_or(u64::MAX);
@@ -329,7 +338,7 @@ impl Reader {
 
     /// Takes in the `n` bytes that came where there was `room`.
     fn received(&mut self, n: usize, room: usize) {
-        self.link.counts.received.bytes.add(n);
+        self.link.counts.received.bytes.add(n as u64);
         if n < room {
             self.inbox.received(n);
         } else {

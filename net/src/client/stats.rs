@@ -1,9 +1,9 @@
 //! What a connection has done so far, counted by whoever has the turn for it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Client;
+use crate::count::Count;
 
 /// What a connection of a client has done so far ([`Client::stats`]). A connection that took the
 /// place of another begins at zero.
@@ -69,26 +69,6 @@ pub(super) struct Sent {
     pub(super) messages: Count,
     pub(super) pings: Count,
     pub(super) pongs: Count,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    #[inline]
-    pub(super) fn add(&self, n: usize) {
-        self.set(self.value().wrapping_add(n as u64));
-    }
-
-    #[inline]
-    pub(super) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    #[inline]
-    pub(super) fn value(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Counts {

@@ -13,6 +13,7 @@ use super::error::{ClientError, Deadline};
 use super::link::Link;
 use super::receive::Ahead;
 use super::socket::Ways;
+use crate::trace;
 
 /// What a caller may send beside messages.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,9 @@ impl Driver {
     #[inline]
     fn write_once(&self, message: Message<'_>, deadline: Option<Instant>) -> Result<(), Failed> {
         self.with_turn(deadline, |writer, deadline| {
+            if trace::shows_messages() {
+                trace::message("sending", writer.link.id, message);
+            }
             writer.link.counts.sent.messages.add(1);
             if writer.compresses || message.len() <= writer.part {
                 writer.outgoing.send(message, &mut writer.outbox)?;
@@ -234,6 +238,7 @@ impl Driver {
     /// nobody else does, we receive in the meantime.
     #[cold]
     fn wait_for_room(&self, link: &Link, deadline: Option<Instant>) -> Result<(), ClientError> {
+        tracing::trace!(connection = link.id, "the server takes no more for now");
         let mut ahead = Ahead::More;
         // What came with the handshake's answer, or behind the last message read.
         self.parse_held();

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::figures::{ErrorStats, TrafficStats};
+
 /// Bounds on connections.
 #[derive(Clone, Debug)]
 pub(crate) struct AdmissionLimits {
@@ -44,6 +46,12 @@ pub struct ListenerStats {
     pub leaving: usize,
     /// Connections that got no 101, by the reason.
     pub refused: RefusedStats,
+    /// What has passed on its connections.
+    pub traffic: TrafficStats,
+    /// What went wrong on its connections.
+    pub errors: ErrorStats,
+    /// Callbacks that panicked, and destructors of services.
+    pub panics: u64,
 }
 
 macro_rules! reasons {
@@ -254,6 +262,7 @@ impl Admission {
             open: self.open.load(Relaxed),
             leaving: self.leaving.load(Relaxed),
             refused: self.refused.snapshot(),
+            ..ListenerStats::default()
         }
     }
 

@@ -14,6 +14,7 @@ use super::Listener;
 use super::admission::{Admission, AdmissionLimits};
 use super::context::Settings;
 use super::fallback::{Fallback, HttpRequest, HttpResponse};
+use super::figures::AllFigures;
 use super::options::{Defaults, Route, ServiceOptions};
 use super::origin::OriginPolicy;
 use super::routes::{Routes, Table};
@@ -259,8 +260,11 @@ impl ListenerBuilder {
         service: impl UpgradeService,
     ) -> Self {
         let service: Arc<dyn UpgradeService> = Arc::new(service);
-        let make = move |defaults: &Defaults| options.clone().route(Arc::clone(&service), defaults);
-        self.routes.push((route.into(), Arc::new(make)));
+        let route = route.into();
+        let name = route.clone();
+        let make =
+            move |defaults: &Defaults| options.clone().route(&name, Arc::clone(&service), defaults);
+        self.routes.push((route, Arc::new(make)));
         self
     }
 
@@ -274,7 +278,7 @@ impl ListenerBuilder {
         address: impl ToSocketAddrs,
         service: impl UpgradeService,
     ) -> io::Result<Listener> {
-        let rest = ServiceOptions::new().route(Arc::new(service), &self.defaults);
+        let rest = ServiceOptions::new().route("*", Arc::new(service), &self.defaults);
         self.run(address, Some(rest))
     }
 
@@ -322,6 +326,7 @@ impl ListenerBuilder {
             askers: Workers::new("wirewright-handshake", self.handshake_threads),
             workers: Workers::new("wirewright-worker", self.workers),
             topics: self.topics,
+            figures: AllFigures::default(),
         };
         let address = address.to_socket_addrs()?.next().ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "address resolves to nothing")

@@ -13,14 +13,16 @@ use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing};
 
 use super::address::Address;
 use super::context::Link;
+use super::figures::Figures;
 use super::mailbox::Command;
 use super::opening::About;
 use super::options::RouteSettings;
-use super::sending::Sending;
+use super::sending::{LOG, Sending};
 use super::tally::CallerStats;
 use super::tuning::{Tuning, WhenFull};
 use crate::clock;
 use crate::error::SendError;
+use crate::trace;
 
 /// The handle to one of a listener's connections, from any thread, for as long as one likes:
 /// once the connection is over, sending answers [`SendError::Closed`].
@@ -87,6 +89,9 @@ impl Caller {
     /// Sends a message of either type.
     #[inline]
     pub(super) fn send(&self, message: Message<'_>) -> Result<Sent, SendError> {
+        if trace::shows_messages() {
+            trace::message("sending", self.id(), message);
+        }
         let mut sending = self.lock();
         let sent = sending.send(message, self.tuning());
         if sending.is_plain() {
@@ -111,6 +116,7 @@ impl Caller {
         if sending.above != 0 || sending.has_others() {
             sending.sent_by(self.is_on_loop());
         }
+        self.log_full(&mut sending, &sent);
         let drained = self.note(&mut sending);
         let ended = matches!(sent, Err(SendError::Full { .. } | SendError::Exhausted { .. }))
             && matches!(tuning.when_full, WhenFull::Close(_));
@@ -126,7 +132,10 @@ impl Caller {
     /// # Errors
     /// [`SendError::Closed`], or [`SendError::Misuse`] for a longer payload.
     pub fn ping(&self, payload: &[u8]) -> Result<Sent, SendError> {
-        self.send_with(|outgoing, out| outgoing.send_ping(payload, out))
+        let sent = self.send_with(|outgoing, out| outgoing.send_ping(payload, out))?;
+        self.figures().pings_out.add_anywhere(1);
+        trace::control("sent a ping", self.id(), payload);
+        Ok(sent)
     }
 
     /// Sends a Pong, asked or unasked, of at most 125 bytes.
@@ -134,7 +143,10 @@ impl Caller {
     /// # Errors
     /// As [`ping`](Self::ping).
     pub fn pong(&self, payload: &[u8]) -> Result<Sent, SendError> {
-        self.send_with(|outgoing, out| outgoing.send_pong(payload, out))
+        let sent = self.send_with(|outgoing, out| outgoing.send_pong(payload, out))?;
+        self.figures().pongs_out.add_anywhere(1);
+        trace::control("sent a pong", self.id(), payload);
+        Ok(sent)
     }
 
     /// Begins the closing handshake and returns; [`Service::on_close`](super::Service::on_close)
@@ -168,6 +180,8 @@ impl Caller {
             sending.rare().close_timeout = timeout;
         }
         sending.send_close(close)?;
+        self.figures().closes_out.add_anywhere(1);
+        tracing::debug!(caller = ?self, code, "closing");
         self.note(&mut sending);
         let corked = sending.corked;
         drop(sending);
@@ -182,6 +196,7 @@ impl Caller {
     /// 1006. Does nothing if it is over.
     pub fn abort(&self) {
         let mut sending = self.lock();
+        tracing::debug!(caller = ?self, "aborted");
         sending.cut();
         self.note(&mut sending);
         drop(sending);
@@ -247,6 +262,29 @@ impl Caller {
         stats
     }
 
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.0.link.figures
+    }
+
+    /// A Close of ours is about to be sent, unless one was.
+    pub(crate) fn count_close(&self, sending: &Sending) {
+        self.figures().closes_out.add_anywhere(u64::from(!sending.is_close_sent()));
+    }
+
+    /// Logs that there was no room for a message, once until there is again.
+    pub(crate) fn log_full(&self, sending: &mut Sending, sent: &Result<Sent, SendError>) {
+        let full = match sent {
+            Ok(Sent::Dropped) => "a message was dropped",
+            Err(SendError::Full { .. } | SendError::Exhausted { .. }) => "a message was refused",
+            _ => return,
+        };
+        if sending.above & LOG == 0 && sending.is_open() {
+            sending.above |= LOG;
+            let queued = sending.queued();
+            tracing::debug!(caller = ?self, queued, "queue full: {full}");
+        }
+    }
+
     pub(crate) fn settings(&self) -> &RouteSettings {
         &self.0.link.settings
     }
@@ -279,6 +317,7 @@ impl Caller {
     /// Ends the connection with this code: a callback elsewhere than on the loop has panicked.
     pub(crate) fn fail(&self, code: CloseCode) {
         let mut sending = self.lock();
+        self.count_close(&sending);
         sending.fail(code);
         drop(sending);
         self.hold(super::sending::FAILED);
@@ -303,7 +342,12 @@ impl Caller {
         }
         let held = if sending.held() == 0 { 0 } else { HELD };
         self.0.queued.store(sending.queued() | held, Ordering::Relaxed);
-        sending.above != 0 && sending.has_drained(self.tuning())
+        let logged = sending.above & LOG != 0;
+        let drained = sending.above != 0 && sending.has_drained(self.tuning());
+        if logged && drained {
+            tracing::debug!(caller = ?self, "queue drained");
+        }
+        drained || !sending.corked && sending.is_due()
     }
 
     /// Whether reading is to stop, for a queue of so many bytes or another reason.

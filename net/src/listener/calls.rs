@@ -2,9 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use tracing::Span;
+use tracing::span::EnteredSpan;
 use wirewright_core::{Close, CloseCode, Reply as Owed};
 
 use super::caller::Caller;
+use super::figures::kind;
 use super::open::{DEAD, Open};
 use super::sending::SERVICE;
 use super::service::{Outcome, Reply, RunOn, Service};
@@ -12,6 +15,12 @@ use super::streams::Stream;
 use crate::error::ConnectionError;
 
 impl Open {
+    /// Enters the connection's span, if somebody wants to see it.
+    #[inline]
+    pub(super) fn span(&self) -> Option<EnteredSpan> {
+        Some(self.pacing.as_ref()?.span.clone()?.entered())
+    }
+
     /// Runs a callback and does what it asks for; the caller guards against its panic.
     #[inline]
     pub(super) fn call(
@@ -43,6 +52,7 @@ impl Open {
             (Ok(Reply::Stream(stream)), _) => self.stream(stream),
             (Ok(Reply::Pong), Some(payload)) => {
                 self.caller.lock().reply(Owed::pong(payload));
+                self.caller.figures().pongs_out.add_anywhere(1);
                 Ok(())
             }
             (outcome, _) => self.caller.reply(outcome),
@@ -65,6 +75,7 @@ impl Open {
         }
         let away = self.service.as_ref().is_some_and(|it| it.runs_on() == RunOn::Workers);
         if away || drained & SERVICE != 0 {
+            self.caller.figures().drained.add(u64::from(drained & SERVICE != 0));
             self.call_guarded(Service::on_drain);
         }
         self.caller.lock().drained &= !drained;
@@ -73,6 +84,7 @@ impl Open {
     /// Tells the service of an error.
     #[cold]
     pub(super) fn report(&mut self, error: &ConnectionError) {
+        self.caller.count_error(error);
         let Some(service) = &mut self.service else { return };
         let caller = &self.caller;
         if catch_unwind(AssertUnwindSafe(|| service.on_error(caller, error))).is_err() {
@@ -85,6 +97,8 @@ impl Open {
         self.pacing = None;
         let Some(mut service) = self.service.take() else { return };
         let caller = &self.caller;
+        let figures = caller.figures();
+        figures.closed.add(1);
         let told = catch_unwind(AssertUnwindSafe(move || {
             let here = service.runs_on() == RunOn::Loop;
             service.on_close(caller, close);
@@ -93,6 +107,7 @@ impl Open {
             drop(here.then(|| caller.take_attributes()));
         }));
         if told.is_err() {
+            figures.panics.add_anywhere(1);
             tracing::error!(caller = ?self.caller, "service panicked as its connection ended");
         }
     }
@@ -102,16 +117,30 @@ impl Open {
     #[cold]
     pub(super) fn panicked(&mut self) {
         tracing::error!(caller = ?self.caller, "service panicked, closing its connection");
+        self.caller.figures().panics.add_anywhere(1);
         if let Some(service) = self.service.take() {
             // Its destructor may panic too.
             let _ = catch_unwind(AssertUnwindSafe(move || drop(service)));
         }
         self.stopped |= DEAD;
-        self.caller.lock().fail(CloseCode::INTERNAL_ERROR);
+        let mut sending = self.caller.lock();
+        self.caller.count_close(&sending);
+        sending.fail(CloseCode::INTERNAL_ERROR);
     }
 }
 
 impl Caller {
+    /// Counts an error that the service is told of, and logs its kind: what it says may hold parts
+    /// of a message.
+    pub(crate) fn count_error(&self, error: &ConnectionError) {
+        self.figures().errors.count(error);
+        if let ConnectionError::MessageRate { .. } | ConnectionError::ByteRate { .. } = error {
+            self.figures().rates_exceeded.add(1);
+        }
+        tracing::debug!(caller = ?self, kind = kind(error), "error");
+        tracing::trace!(caller = ?self, %error, "error");
+    }
+
     /// Sends what a callback gave back; what was in the way goes to `on_error`.
     pub(crate) fn reply(&self, outcome: Outcome) -> Result<(), ConnectionError> {
         let sent = match outcome {
@@ -129,6 +158,7 @@ impl Caller {
     pub(crate) fn owe(&self, pong: Owed) {
         let mut sending = self.lock();
         sending.reply(pong);
+        self.figures().pongs_out.add_anywhere(1);
         // A transport that is gone is the loop's to find.
         let _ = sending.written();
         let look = self.note(&mut sending) && !sending.corked;
@@ -137,4 +167,10 @@ impl Caller {
             self.look();
         }
     }
+}
+
+/// The span in which all callbacks of a connection run.
+pub(super) fn connection_span(caller: &Caller) -> Span {
+    let (id, peer) = (caller.id(), caller.peer_addr());
+    tracing::debug_span!("connection", id, %peer, service = &*caller.settings().name)
 }

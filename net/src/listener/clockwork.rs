@@ -38,6 +38,7 @@ impl Open {
 
     /// Acts on what is due; whether the connection is to have a turn.
     pub(crate) fn timeout(&mut self, ctx: &mut Context) -> Result<bool, End> {
+        let _span = self.span();
         if self.close_by().is_some_and(|at| at <= ctx.now) {
             return Err(End::Lost(None));
         }
@@ -51,7 +52,10 @@ impl Open {
             };
         }
         self.advance(ctx.now).map_err(|error| End::Lost(Some(error)))?;
-        let drained = self.caller.lock().drained != 0;
+        let mut sending = self.caller.lock();
+        self.told.tell(&mut sending, self.caller.figures());
+        let drained = sending.drained != 0;
+        drop(sending);
         if self.close_by().is_some() {
             return Ok(drained);
         }
@@ -98,6 +102,7 @@ impl Open {
             self.stopped &= !RATE;
         }
         if silence == Silence::Tell {
+            self.caller.figures().idle.add(1);
             self.call_guarded(Service::on_idle_timeout);
         }
         if expired || silence == Silence::Close {

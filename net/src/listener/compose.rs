@@ -131,7 +131,7 @@ impl MessageSink for To<'_> {
                 }
             };
         }
-        let sent = sending.append_by(|outgoing, out| {
+        let sent = sending.append_by(kind, |outgoing, out| {
             let write = |frame: FrameWriter<'_>| {
                 write(&mut MessageWriter::to_frame(frame)).map_err(WriteError::Value)
             };

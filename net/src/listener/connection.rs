@@ -141,6 +141,8 @@ impl Connection {
                     _ => Next::Gone,
                 },
                 None => {
+                    let peer = opening.peer;
+                    tracing::debug!(%peer, "no request within `handshake_timeout`");
                     ctx.settings.admission.refused(Reason::Deadline);
                     Next::Gone
                 }
@@ -230,6 +232,9 @@ impl Connection {
             Flow::End(end) => {
                 // Nothing of it will be handled, and what is left must not be held while lingering.
                 inbox.clear();
+                if let Stage::Open(open) = &self.stage {
+                    open.count_last(ctx);
+                }
                 self.end(end, ctx)
             }
             Flow::NeedMore(_) | Flow::Paused | Flow::Again => {
@@ -256,7 +261,11 @@ impl Connection {
             Ok(Verdict::NeedMore) => Flow::NeedMore(1),
             Ok(Verdict::Asking) => Flow::Paused,
             Ok(Verdict::Accept(granted)) => match self.accept(*granted, ctx) {
-                Ok(()) => self.handle(inbox, ctx),
+                Ok(()) => {
+                    // What is there is behind the request, which is not counted.
+                    ctx.bytes_in = u32::try_from(inbox.unread().len()).unwrap_or(u32::MAX);
+                    self.handle(inbox, ctx)
+                }
                 Err(refusal) => self.refuse(&refusal, ctx),
             },
             Ok(Verdict::Answer(answer)) => {
@@ -270,7 +279,9 @@ impl Connection {
     #[cold]
     fn refuse(&mut self, refusal: &Refusal, ctx: &Context) -> Flow {
         let (reason, status) = (refusal.reason, refusal.answer.status());
-        tracing::debug!(?reason, status, "handshake refused");
+        let peer =
+            if let Stage::Opening(opening) = &self.stage { Some(opening.peer) } else { None };
+        tracing::debug!(?reason, status, ?peer, "handshake refused");
         ctx.settings.admission.refused(reason);
         self.answer(&refusal.answer, ctx)
     }

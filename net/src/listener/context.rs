@@ -10,6 +10,7 @@ use wirewright_core::{Inbox, Outbox};
 use super::admission::Admission;
 use super::budget::Charge;
 use super::fallback::Fallback;
+use super::figures::{AllFigures, Figures};
 use super::mailbox::Mailbox;
 use super::options::{Defaults, RouteSettings};
 use super::routes::{Known, Routes};
@@ -30,6 +31,7 @@ pub(crate) struct Settings {
     /// For services that run there.
     pub(crate) workers: Workers,
     pub(crate) topics: Topics,
+    pub(crate) figures: AllFigures,
 }
 
 /// What callers of a loop's connections to one service reach it by.
@@ -41,6 +43,7 @@ pub(crate) struct Link {
     pub(crate) number: usize,
     /// The loop's thread, once it runs.
     pub(crate) thread: Arc<OnceLock<ThreadId>>,
+    pub(crate) figures: Arc<Figures>,
 }
 
 /// An inbox of a connection's own, and what it holds of the budget.
@@ -115,13 +118,21 @@ impl Context {
             return Arc::clone(link);
         }
         // Services are few, and those that were detached go with their last connection.
-        self.links.retain(|link| Arc::strong_count(link) > 1);
+        let all = &self.settings.figures;
+        self.links.retain(|link| {
+            let is_used = Arc::strong_count(link) > 1;
+            if !is_used {
+                all.retire(&link.figures);
+            }
+            is_used
+        });
         let link = Arc::new(Link {
             settings: Arc::clone(settings),
             mailbox: Arc::clone(&self.mailbox),
             topics: self.settings.topics.clone(),
             number: self.number,
             thread: Arc::clone(&self.thread),
+            figures: self.settings.figures.enter(),
         });
         self.links.push(Arc::clone(&link));
         link

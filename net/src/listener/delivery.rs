@@ -145,6 +145,7 @@ impl Open {
             }
             None => sending.send_gated(message, tuning),
         };
+        self.caller.log_full(&mut sending, &sent);
         if sent.is_err() && sending.is_open() {
             sending.dropped();
         }
@@ -158,6 +159,7 @@ impl Open {
         let mut sending = self.caller.lock();
         sending.flush_alone()?;
         self.caller.note(&mut sending);
+        self.told.tell(&mut sending, self.caller.figures());
         Ok(sending.drained != 0 || sending.is_overrun())
     }
 }

@@ -45,7 +45,12 @@ impl Lingering {
     pub(crate) fn turn(&mut self, stream: &TcpStream, inbox: &mut Inbox, now: Duration) -> Next {
         while let Some(bytes) = self.rest.out.poll_transmit() {
             match Write::write(&mut &*stream, bytes) {
-                Ok(n) => self.rest.out.transmitted(n),
+                Ok(n) => {
+                    self.rest.out.transmitted(n);
+                    if let Some(link) = &self.rest.link {
+                        link.figures.bytes_out.add(n as u64);
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => return Next::Gone,

@@ -16,8 +16,10 @@ mod compose;
 mod connection;
 mod context;
 mod delivery;
+mod ending;
 mod event_loop;
 mod fallback;
+mod figures;
 mod flow;
 mod lingering;
 mod mailbox;
@@ -54,6 +56,7 @@ pub use budget::Budget;
 pub use builder::ListenerBuilder;
 pub use caller::{Caller, Sent};
 pub use fallback::{HttpRequest, HttpResponse};
+pub use figures::{ErrorStats, TrafficStats};
 pub use options::ServiceOptions;
 pub use origin::{OriginError, OriginPolicy};
 pub use routes::RouteError;
@@ -119,7 +122,7 @@ impl Listener {
         options: ServiceOptions,
         service: impl UpgradeService,
     ) -> Result<(), RouteError> {
-        let service = options.route(Arc::new(service), &self.settings.defaults);
+        let service = options.route(route, Arc::new(service), &self.settings.defaults);
         self.settings.routes.attach(route, service)
     }
 
@@ -135,7 +138,9 @@ impl Listener {
     /// What it has done so far and does now.
     #[must_use]
     pub fn stats(&self) -> ListenerStats {
-        self.settings.admission.stats()
+        let mut stats = self.settings.admission.stats();
+        self.settings.figures.add_to(&mut stats);
+        stats
     }
 
     /// The topics of its connections.
@@ -188,6 +193,7 @@ impl Listener {
     }
 
     fn stop(&self, stop: Stop) {
+        tracing::debug!(local = %self.local, ?stop, "listener stops");
         self.settings.askers.stop();
         for mailbox in &self.mailboxes {
             drop(mailbox.send(Command::Stop(stop)));
@@ -218,6 +224,7 @@ impl Listener {
             })?;
             lock(&listener.threads).push(thread);
         }
+        tracing::debug!(%local, "listening");
         Ok(listener)
     }
 }

@@ -5,10 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wirewright_core::{Close, CloseCode, Event, Inbox, Incoming, KeepAlive, Message};
+use wirewright_core::{Event, Inbox, Incoming, KeepAlive, Message, MessageKind};
 
 use super::caller::Caller;
+use super::calls::connection_span;
 use super::context::Context;
+use super::figures::{Told, count, low};
 use super::pacing::Pacing;
 use super::sending::{FAILED, Rest, Sending};
 use super::service::{RunOn, Service};
@@ -16,6 +18,7 @@ use super::tuning::Tuning;
 use super::work::Remote;
 use crate::clock;
 use crate::error::ConnectionError;
+use crate::{metrics, trace};
 
 /// The stage in which messages pass.
 pub(crate) struct Open {
@@ -25,8 +28,10 @@ pub(crate) struct Open {
     pub(super) service: Option<Box<dyn Service>>,
     pub(super) keep_alive: KeepAlive,
     /// The peer does not read what we send, so that we do not read either, until so many bytes in
-    /// all have left; zero: reading goes on.
-    paused_to: u64,
+    /// all have left, but for multiples of 4 GiB; zero: reading goes on.
+    paused_to: u32,
+    /// How much of what was sent the figures were told of.
+    pub(super) told: Told,
     /// What few connections have.
     pub(super) pacing: Option<Box<Pacing>>,
     /// Other reasons not to read: [`HELD`], [`RATE`], [`DEAD`].
@@ -76,17 +81,23 @@ impl Open {
         mut service: Box<dyn Service>,
         ctx: &Context,
     ) -> Self {
+        let span = connection_span(&caller);
         let on_workers = service.runs_on() == RunOn::Workers;
         if on_workers {
             let workers = ctx.settings.workers.clone();
-            service = Box::new(Remote::new(service, caller.clone(), workers));
+            service = Box::new(Remote::new(service, caller.clone(), workers, span.clone()));
+        }
+        let mut pacing = Pacing::new(caller.tuning(), caller.id(), ctx.now);
+        if !span.is_disabled() {
+            pacing.get_or_insert_default().span = Some(span);
         }
         Self {
             incoming,
             service: Some(service),
             keep_alive: KeepAlive::new(Arc::clone(&caller.settings().keep_alive), ctx.now),
             paused_to: 0,
-            pacing: Pacing::new(caller.tuning(), caller.id(), ctx.now),
+            told: Told::default(),
+            pacing,
             stopped: 0,
             on_workers,
             caller,
@@ -101,7 +112,13 @@ impl Open {
     /// Tells the service that the connection is open.
     pub(crate) fn begin(&mut self, ctx: &mut Context) {
         ctx.mark = self.caller.tuning().high();
+        let figures = self.caller.figures();
+        figures.opened.add(1);
         self.caller.lock().cork(&mut ctx.lent);
+        let _span = self.span();
+        let service = &*self.caller.settings().name;
+        let sub_protocol = self.caller.sub_protocol();
+        tracing::debug!(caller = ?self.caller, service, sub_protocol, "open");
         self.call_guarded(Service::on_open);
     }
 
@@ -128,6 +145,7 @@ impl Open {
 
     #[cold]
     fn resume_rare(&mut self) {
+        let _span = self.span();
         let mut sending = self.caller.lock();
         let failed = sending.hold & FAILED != 0;
         let overrun = sending.rare.as_mut().and_then(|rare| rare.overrun.take());
@@ -162,9 +180,9 @@ impl Open {
             self.settle_pacing(ctx);
         }
         let mut sending = self.caller.lock();
-        sending.tally.bytes_in += std::mem::take(&mut ctx.bytes_in);
-        sending.tally.messages_in += std::mem::take(&mut ctx.messages_in);
+        count(&self.caller, &mut sending, ctx);
         let queued = sending.uncork(&mut ctx.lent)?;
+        self.told.tell(&mut sending, self.caller.figures());
         self.caller.note(&mut sending);
         if self.paused_to != 0 {
             if sending.has_sent(self.paused_to) {
@@ -214,6 +232,7 @@ impl Open {
     /// Handles all that has arrived, under one guard against panics: one for each message would
     /// cost as much as decoding it.
     pub(crate) fn handle(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
+        let _span = self.span();
         let flow = catch_unwind(AssertUnwindSafe(|| self.handle_all(inbox, ctx)));
         if let Some(slow) = self.caller.tuning().slow_callback {
             let (now, before) = (clock::now(), ctx.looked);
@@ -246,23 +265,41 @@ impl Open {
                 Err(flow) => return flow,
             },
         };
-        let (flow, left) = self.handle_some(inbox, ctx, allowance);
+        let (flow, left) = if trace::shows_messages() {
+            self.handle_traced(inbox, ctx, allowance)
+        } else {
+            self.handle_some::<false>(inbox, ctx, allowance)
+        };
         let handled = allowance - left;
         ctx.messages_in += handled;
         if let Some(pacing) = &mut self.pacing {
             pacing.handled(handled, ctx.now);
             if self.stopped & RATE != 0 {
                 pacing.rest();
+                self.caller.figures().rates_exceeded.add(1);
+                tracing::debug!(caller = ?self.caller, "over its rate, and held up for that");
                 return if let Flow::End(_) = flow { flow } else { Flow::Paused };
             }
         }
         flow
     }
 
+    /// As [`handle_some`](Self::handle_some), not where messages usually come by.
+    #[cold]
+    #[inline(never)]
+    fn handle_traced(&mut self, inbox: &mut Inbox, ctx: &mut Context, left: u32) -> (Flow, u32) {
+        self.handle_some::<true>(inbox, ctx, left)
+    }
+
     /// Handles so many messages, and all that is between them; how many are left to be.
     #[inline]
-    fn handle_some(&mut self, inbox: &mut Inbox, ctx: &Context, mut left: u32) -> (Flow, u32) {
-        let mut mark = ctx.mark;
+    fn handle_some<const TRACED: bool>(
+        &mut self,
+        inbox: &mut Inbox,
+        ctx: &mut Context,
+        mut left: u32,
+    ) -> (Flow, u32) {
+        let (mut texts, mut mark) = (0, ctx.mark);
         let flow = loop {
             if self.service.is_none() {
                 // It has panicked, perhaps in `on_open`.
@@ -283,15 +320,25 @@ impl Open {
                 Event::NeedMore { hint } => break Flow::NeedMore(hint),
                 Event::Message(message) => {
                     left -= 1;
+                    if metrics::ON {
+                        texts += u32::from(message.kind() == MessageKind::Text);
+                    }
+                    if TRACED {
+                        trace::message("received", self.caller.id(), message);
+                    }
                     if left == 0 {
                         break self.last(message);
                     }
                     self.deliver(message);
                 }
                 Event::Ping(payload) => {
+                    self.caller.figures().pings_in.add(1);
+                    trace::control("received a ping", self.caller.id(), payload);
                     self.call(Some(payload), |service, caller| service.on_ping(caller, payload));
                 }
                 Event::Pong(payload) => {
+                    self.caller.figures().pongs_in.add(1);
+                    trace::control("received a pong", self.caller.id(), payload);
                     if let Some(rtt) = self.keep_alive.pong(ctx.now, payload) {
                         self.caller.measured(rtt);
                     }
@@ -302,6 +349,9 @@ impl Open {
                 Event::Fragment(_) => {}
             }
         };
+        if metrics::ON {
+            self.caller.figures().texts_in.add(texts.into());
+        }
         (flow, left)
     }
 
@@ -313,56 +363,6 @@ impl Open {
                 self.call(None, |service, caller| service.on_binary(caller, bytes));
             }
         }
-    }
-
-    /// The transport is gone, without a Close from the peer: 1006 (RFC 6455 §7.1.5).
-    pub(crate) fn lost(&mut self, error: Option<io::Error>) {
-        if let Some(error) = error {
-            self.report(&ConnectionError::Network(error));
-        } else {
-            // The peer may have ended its side only: what was answered in this very turn is sent,
-            // as it is where the end comes a moment later.
-            let _ = self.caller.lock().flush();
-        }
-        self.gone();
-    }
-
-    /// As [`lost`](Self::lost), with nothing to report.
-    pub(crate) fn gone(&mut self) {
-        drop(self.end());
-        self.finish(Close::from_code(CloseCode::ABNORMAL));
-    }
-
-    /// The peer has said Close.
-    fn closed(&mut self, close: Close<'_>) -> Flow {
-        self.caller.lock().reply(close.reply());
-        let out = self.end();
-        self.finish(close);
-        Flow::End(End::Closed(out))
-    }
-
-    /// The peer broke a rule or a limit: it is told, and nothing more is heard (RFC 6455 §7.1.7).
-    pub(crate) fn fail(&mut self, code: CloseCode, error: &ConnectionError) -> Flow {
-        tracing::debug!(caller = ?self.caller, %error, "connection failed");
-        self.report(error);
-        self.caller.lock().fail(code);
-        let out = self.end();
-        self.finish(Close::from_code(CloseCode::ABNORMAL));
-        Flow::End(End::Failed(out))
-    }
-
-    /// The service has panicked, and its peer was told.
-    pub(super) fn over(&mut self) -> Flow {
-        Flow::End(End::Failed(self.end()))
-    }
-
-    /// Nobody reaches the connection any more.
-    fn end(&mut self) -> Box<Rest> {
-        let mut sending = self.caller.lock();
-        self.caller.end_subscriptions(&mut sending);
-        let rest = sending.end();
-        self.caller.note(&mut sending);
-        Box::new(rest)
     }
 
     /// Writes early, because much has gathered. At which length of the queue to look again;
@@ -387,9 +387,10 @@ impl Open {
 
 /// How many bytes in all must have left before reading goes on, whatever is queued since; zero if
 /// it need not stop.
-fn pause(sending: &Sending, tuning: &Tuning) -> u64 {
+fn pause(sending: &Sending, tuning: &Tuning) -> u32 {
     match sending.queued().saturating_sub(tuning.low()) {
         0 => 0,
-        leave => sending.sent + leave as u64,
+        // Of a queue that is longer than that, the rest is looked at then.
+        leave => low(sending.sent + leave.min(1 << 30) as u64).max(1),
     }
 }

@@ -134,7 +134,13 @@ impl ServiceOptions {
     }
 
     /// The service with all that it needs to know.
-    pub(crate) fn route(self, service: Arc<dyn UpgradeService>, defaults: &Defaults) -> Route {
+    /// `name` is what the log and the counters call it.
+    pub(crate) fn route(
+        self,
+        name: &str,
+        service: Arc<dyn UpgradeService>,
+        defaults: &Defaults,
+    ) -> Route {
         let mut config = defaults.config.clone();
         if let Some(bytes) = self.max_frame_size {
             config.limits.max_frame_size = bytes;
@@ -150,6 +156,7 @@ impl ServiceOptions {
         tuning.max_queued = self.max_queued.unwrap_or(tuning.max_queued);
         tuning.idle_timeout = self.idle_timeout.or(tuning.idle_timeout);
         let settings = RouteSettings {
+            name: name.into(),
             config,
             close_timeout: self.close_timeout.unwrap_or(defaults.close_timeout),
             keep_alive: self.keep_alive.map_or_else(|| defaults.keep_alive.clone(), Arc::new),
@@ -202,6 +209,8 @@ pub(crate) struct Route {
 /// What a service's open connections share.
 #[derive(Debug)]
 pub(crate) struct RouteSettings {
+    /// Its route.
+    pub(crate) name: Box<str>,
     pub(crate) config: Config,
     pub(crate) close_timeout: Duration,
     pub(crate) keep_alive: Arc<KeepAliveOptions>,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::Span;
+
 use super::streams::Streams;
 use super::tuning::{Rate, Tuning, WhenExceeded};
 use crate::error::ConnectionError;
@@ -19,6 +21,8 @@ pub(crate) struct Pacing {
     pub(crate) idle: Option<Idle>,
     pub(crate) messages: Option<Bucket>,
     pub(crate) bytes: Option<Bucket>,
+    /// The connection's, where somebody wants to see it.
+    pub(crate) span: Option<Span>,
 }
 
 impl Pacing {

@@ -9,7 +9,7 @@ use wirewright_core::{Close, Message, Misuse, Outbox, Outgoing, Reply};
 use super::budget::Charge;
 use super::caller::Sent;
 use super::rare::{Rare, Waiting};
-use super::sending::{SERVICE, Sending, WAITERS};
+use super::sending::{LOG, SERVICE, Sending, WAITERS, gate};
 use super::topics::Encoded;
 use super::tuning::{Tuning, WhenFull};
 use crate::error::SendError;
@@ -52,7 +52,7 @@ impl Sending {
         }
         let (outgoing, out) = self.open()?;
         send(outgoing, message, compress, out)?;
-        self.tally.messages_out += 1;
+        self.count(message.kind());
         self.written()
     }
 
@@ -75,7 +75,7 @@ impl Sending {
 
     fn wait(&mut self, message: Waiting) {
         self.gate = 0;
-        self.tally.messages_out += 1;
+        self.count(message.kind());
         self.rare().push(message);
     }
 
@@ -102,14 +102,17 @@ impl Sending {
         self.above |= SERVICE;
         let refusal = self.refusal(cap);
         match tuning.when_full {
-            WhenFull::Refuse => Err(refusal),
+            WhenFull::Refuse => {
+                self.rare().totals.untold.refuse(&refusal);
+                Err(refusal)
+            }
             WhenFull::DropNew => {
-                self.rare().totals.dropped += 1;
+                self.rare().totals.drop_one();
                 Ok(Some(Sent::Dropped))
             }
             WhenFull::DropOldest => {
                 while self.is_full(cap) && self.rare().pop().is_some() {
-                    self.rare().totals.dropped += 1;
+                    self.rare().totals.drop_one();
                 }
                 Ok(None)
             }
@@ -145,7 +148,7 @@ impl Sending {
 
     fn reopen_gate(&mut self, tuning: &Tuning) {
         let shut = self.rare.as_ref().is_some_and(|rare| rare.is_in_the_way());
-        self.gate = if shut { 0 } else { tuning.gate() };
+        self.gate = if shut { 0 } else { gate(tuning) };
     }
 
     /// A Pong that was to wait for an empty queue joins it after all, as those who go on sending
@@ -228,7 +231,7 @@ impl Sending {
             }
             Err(error) => return Err(error),
         };
-        self.sent += written as u64;
+        let all = written;
         while written > 0
             && let Some(message) = rare.pop()
         {
@@ -239,6 +242,7 @@ impl Sending {
                 self.out.get_or_insert_default().extend(&encoded.as_bytes()[taken..]);
             }
         }
+        self.taken(all);
         Ok(true)
     }
 
@@ -285,7 +289,7 @@ impl Sending {
         }
         let whom = std::mem::take(&mut self.above);
         // A queue that is gone with its transport is nobody's to fill.
-        self.drained |= if self.stream.is_some() { whom } else { 0 };
+        self.drained |= if self.stream.is_some() { whom & !LOG } else { 0 };
         if let Some(drained) = self.rare.as_mut().and_then(|rare| rare.drained.take()) {
             drained.notify_all();
         }
@@ -294,7 +298,7 @@ impl Sending {
 
     /// A message went to nobody.
     pub(crate) fn dropped(&mut self) {
-        self.rare().totals.dropped += 1;
+        self.rare().totals.drop_one();
     }
 
     /// Where to wait for the queue to drain.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar};
 use std::time::Duration;
 
-use wirewright_core::{MessageBuf, Reply};
+use wirewright_core::{MessageBuf, MessageKind, Reply};
 
 use super::budget::Charge;
 use super::tally::Totals;
@@ -97,6 +97,13 @@ impl Waiting {
         match self {
             Self::Shared(encoded) => encoded.len(),
             Self::Own { message, .. } => message.message().len(),
+        }
+    }
+
+    pub(super) fn kind(&self) -> MessageKind {
+        match self {
+            Self::Shared(encoded) => encoded.kind(),
+            Self::Own { message, .. } => message.message().kind(),
         }
     }
 

@@ -18,7 +18,8 @@ impl Connection {
     /// Handles what is held, then reads and handles until there is no more.
     pub(super) fn read(&mut self, to_end: bool, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
         let mut hint = 1;
-        ctx.fresh = 0;
+        // What another connection's last turn has left is not this one's.
+        (ctx.fresh, ctx.bytes_in, ctx.messages_in) = (0, 0, 0);
         if !inbox.is_empty() || self.is_held_up() {
             match self.handle(inbox, ctx) {
                 Flow::NeedMore(more) => hint = more,

@@ -5,14 +5,17 @@ use std::net::Shutdown;
 use std::sync::Arc;
 
 use mio::net::TcpStream;
-use wirewright_core::{CloseCode, Encoding, Message, Outbox, Outgoing, Reply};
+use wirewright_core::{CloseCode, Encoding, Message, MessageKind, Outbox, Outgoing, Reply};
 
 use super::budget::Charge;
 use super::caller::Sent;
+use super::context::Link;
+use super::figures::low;
 use super::rare::Rare;
-use super::tally::Tally;
+use super::tally::{HALF, Tally};
 use super::tuning::Tuning;
 use crate::error::SendError;
+use crate::metrics;
 
 /// The sending side of a connection, under the one lock that callers and loop share.
 pub(crate) struct Sending {
@@ -28,7 +31,9 @@ pub(crate) struct Sending {
     pub(super) rare: Option<Box<Rare>>,
     /// A queue of so many bytes takes a message the longer way; zero while something is to be
     /// looked at first, so that the usual way has one comparison for all of that.
-    pub(super) gate: usize,
+    pub(super) gate: u32,
+    /// Texts sent that the listener's figures were not told of; counted for `metrics` only.
+    pub(super) texts_out: u32,
     pub(crate) tally: Tally,
     /// The loop has lent its outbox and will write what gathers there.
     pub(super) corked: bool,
@@ -41,11 +46,19 @@ pub(crate) struct Sending {
 }
 
 /// What is still to be sent when a connection ends.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Rest {
     pub(crate) out: Outbox,
+    /// Where to count what of it has left.
+    pub(crate) link: Option<Arc<Link>>,
     /// Keeps what is left in the budget.
     _charge: Option<Charge>,
+}
+
+/// The gate for a connection on whose queue nothing else waits.
+pub(super) fn gate(tuning: &Tuning) -> u32 {
+    // A queue as long as this counts takes the longer way whatever the options say.
+    u32::try_from(tuning.gate()).unwrap_or(u32::MAX)
 }
 
 /// Payloads from here on are written from where they lie.
@@ -57,6 +70,10 @@ const REPLIES: usize = 4 * 1024;
 pub(crate) const SERVICE: u8 = 1;
 /// Whoever waits for the queue, in a thread or with a stream.
 pub(crate) const WAITERS: u8 = 2;
+/// Nobody: the connection is only to have a turn.
+const TURN: u8 = 4;
+/// Whoever reads the log, which says that the queue was full.
+pub(super) const LOG: u8 = 8;
 
 /// A user's caller asks for it.
 pub(crate) const PAUSED: u8 = 1;
@@ -84,7 +101,8 @@ impl Sending {
             stream: Some(stream),
             sent: 0,
             rare: None,
-            gate: tuning.gate(),
+            gate: gate(tuning),
+            texts_out: 0,
             tally: Tally::default(),
             corked: false,
             hold: 0,
@@ -112,31 +130,49 @@ impl Sending {
         if message.len() >= DIRECT
             && let Some(head) = outgoing.head(message)?
         {
-            self.tally.messages_out += 1;
+            self.count(message.kind());
             return self.write_direct(&head, message.as_bytes());
         }
         outgoing.send(message, out)?;
         let queued = out.len();
-        self.tally.messages_out += 1;
+        self.count(message.kind());
         // Nothing waits unencoded, or this would wait behind it.
         if self.corked { Ok(Sent::Queued(queued)) } else { self.written() }
+    }
+
+    /// Counts a message.
+    #[inline(always)]
+    pub(super) fn count(&mut self, kind: MessageKind) {
+        self.tally.messages_out += 1;
+        if metrics::ON {
+            self.texts_out += u32::from(kind == MessageKind::Text);
+        }
+    }
+
+    /// The system has taken so much.
+    #[inline]
+    pub(super) fn taken(&mut self, bytes: usize) {
+        taken(&mut self.sent, &mut self.drained, bytes);
     }
 
     /// Whether a message has to go the longer way.
     #[inline]
     pub(super) fn is_gated(&self) -> bool {
-        self.encoded() >= self.gate
+        self.encoded() >= self.gate as usize
     }
 
     /// Sends a message that `send` appends to the queue, behind all that is encoded.
     #[inline]
     pub(super) fn append_by<E: From<SendError>>(
         &mut self,
+        kind: MessageKind,
         send: impl FnOnce(&mut Outgoing, &mut Outbox) -> Result<(), E>,
     ) -> Result<Sent, E> {
         let (outgoing, out) = self.open()?;
         let sent = send(outgoing, out);
-        self.tally.messages_out += u32::from(sent.is_ok());
+        if sent.is_ok() {
+            self.count(kind);
+        }
         // Also after an error: what was made for it is not kept.
         let written = self.written()?;
         sent.map(|()| written)
@@ -220,7 +256,7 @@ impl Sending {
                     match (&**stream).write(bytes) {
                         Ok(n) => {
                             out.transmitted(n);
-                            self.sent += n as u64;
+                            taken(&mut self.sent, &mut self.drained, n);
                         }
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             return Ok(self.queued());
@@ -257,9 +293,15 @@ impl Sending {
         self.outgoing.reply(reply, self.out.get_or_insert_default());
     }
 
-    /// Whether so many bytes in all have left, or none are left to.
-    pub(crate) fn has_sent(&self, bytes: u64) -> bool {
-        self.sent >= bytes || self.queued() == 0
+    /// Whether `mark` bytes in all, but for multiples of 4 GiB, have left, or none are left to.
+    pub(crate) fn has_sent(&self, mark: u32) -> bool {
+        // The mark was never further away than half of what these numbers count.
+        low(self.sent).wrapping_sub(mark) < HALF || self.queued() == 0
+    }
+
+    /// Whether the connection is to have a turn for the figures' sake.
+    pub(super) const fn is_due(&self) -> bool {
+        self.drained & TURN != 0
     }
 
     pub(crate) fn is_close_sent(&self) -> bool {
@@ -294,7 +336,7 @@ impl Sending {
         self.stream = None;
         self.corked = false;
         let out = self.out.take().map_or_else(Outbox::new, |out| *out);
-        Rest { out, _charge: self.end_rare() }
+        Rest { out, link: None, _charge: self.end_rare() }
     }
 
     /// Tells the peer why the connection fails, unless a Close was sent.
@@ -341,9 +383,9 @@ impl Sending {
                 Err(_) => return self.broken(),
             }
         };
-        self.sent += written as u64;
         let sent = written.min(waiting.len());
         out.transmitted(sent);
+        let all = written;
         written -= sent;
         for part in [head, payload] {
             let sent = written.min(part.len());
@@ -351,6 +393,7 @@ impl Sending {
             written -= sent;
         }
         let queued = out.len();
+        self.taken(all);
         Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
     }
 
@@ -378,8 +421,19 @@ impl Sending {
     }
 }
 
+/// See [`Sending::taken`].
+#[inline]
+fn taken(sent: &mut u64, drained: &mut u8, bytes: usize) {
+    let before = *sent;
+    *sent += bytes as u64;
+    if (before ^ *sent) >> HALF.trailing_zeros() != 0 {
+        // The listener's figures must hear of it before their numbers are too small.
+        *drained |= TURN;
+    }
+}
+
 impl From<Outbox> for Rest {
     fn from(out: Outbox) -> Self {
-        Self { out, _charge: None }
+        Self { out, link: None, _charge: None }
     }
 }

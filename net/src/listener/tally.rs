@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error::SendError;
+
 /// Figures of one connection, since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,16 +40,44 @@ pub(crate) struct Totals {
     messages_in: u64,
     messages_out: u64,
     pub(crate) dropped: u64,
+    pub(crate) untold: Untold,
+}
+
+/// What the listener's figures were not told of yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Untold {
+    pub(crate) dropped: u32,
+    pub(crate) refused_by_queue: u32,
+    pub(crate) refused_by_budget: u32,
+}
+
+impl Untold {
+    /// A message was refused.
+    pub(crate) const fn refuse(&mut self, refusal: &SendError) {
+        let count = match refusal {
+            SendError::Exhausted { .. } => &mut self.refused_by_budget,
+            _ => &mut self.refused_by_queue,
+        };
+        *count = count.saturating_add(1);
+    }
 }
 
 impl Totals {
     pub(crate) const fn is_empty(&self) -> bool {
-        self.bytes_in | self.messages_in | self.messages_out | self.dropped == 0
+        let Untold { dropped, refused_by_queue, refused_by_budget } = self.untold;
+        let untold = dropped | refused_by_queue | refused_by_budget;
+        self.bytes_in | self.messages_in | self.messages_out | self.dropped == 0 && untold == 0
+    }
+
+    /// A message was dropped.
+    pub(crate) const fn drop_one(&mut self) {
+        self.dropped += 1;
+        self.untold.dropped = self.untold.dropped.saturating_add(1);
     }
 }
 
 /// A tally with a counter from here on is emptied: so much more fits into no one turn.
-const HALF: u32 = 1 << 31;
+pub(crate) const HALF: u32 = 1 << 31;
 
 impl Tally {
     /// Whether it is time to empty it.
@@ -57,17 +87,19 @@ impl Tally {
     }
 
     pub(crate) fn empty_into(&mut self, totals: &mut Totals) {
-        let tally = std::mem::take(self);
-        totals.bytes_in += u64::from(tally.bytes_in);
-        totals.messages_in += u64::from(tally.messages_in);
-        totals.messages_out += u64::from(tally.messages_out);
+        totals.bytes_in += u64::from(std::mem::take(&mut self.bytes_in));
+        totals.messages_in += u64::from(std::mem::take(&mut self.messages_in));
+        // The rest stays, for whoever looks at how much it has grown.
+        totals.messages_out += u64::from(self.messages_out & HALF);
+        self.messages_out &= !HALF;
     }
 
     /// The figures, with what was emptied before.
     pub(crate) fn with(mut self, totals: Option<&Totals>) -> CallerStats {
         let mut all = totals.copied().unwrap_or_default();
         self.empty_into(&mut all);
-        let Totals { bytes_in, messages_in, messages_out, dropped } = all;
+        let Totals { bytes_in, messages_in, messages_out, dropped, .. } = all;
+        let messages_out = messages_out + u64::from(self.messages_out);
         CallerStats { bytes_in, messages_in, messages_out, dropped, ..CallerStats::default() }
     }
 }

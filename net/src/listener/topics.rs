@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::Token;
-use wirewright_core::{Encoding, Message, MessageBuf, Outbox};
+use wirewright_core::{Encoding, Message, MessageBuf, MessageKind, Outbox};
 
 use super::budget::{Budget, Charge};
 use super::mailbox::{Command, Mailbox};
@@ -207,6 +207,7 @@ pub(crate) struct Publication {
 /// A message as several connections are sent it.
 pub(crate) struct Encoded {
     bytes: Box<[u8]>,
+    kind: MessageKind,
     /// Held once, however many wait for it.
     _charge: Charge,
 }
@@ -253,7 +254,11 @@ impl Encoded {
         let bytes: Box<[u8]> = out.poll_transmit().unwrap_or_default().into();
         let mut charge = budget.charge();
         charge.set(bytes.len());
-        Self { bytes, _charge: charge }
+        Self { bytes, kind: message.kind(), _charge: charge }
+    }
+
+    pub(crate) const fn kind(&self) -> MessageKind {
+        self.kind
     }
 
     pub(crate) const fn len(&self) -> usize {

@@ -5,6 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tracing::Span;
 use wirewright_core::{Close, CloseCode, Reply as Owed};
 
 use super::caller::Caller;
@@ -24,6 +25,7 @@ pub(crate) struct Remote {
 struct Work {
     caller: Caller,
     pool: Workers,
+    span: Span,
     queue: Mutex<Queue>,
     /// Only ever locked by the one job there is.
     desk: Mutex<Desk>,
@@ -66,11 +68,17 @@ const TURN: usize = 32;
 const OVERHEAD: usize = 64;
 
 impl Remote {
-    pub(crate) fn new(service: Box<dyn Service>, caller: Caller, pool: Workers) -> Self {
+    /// `span` is the connection's.
+    pub(crate) fn new(
+        service: Box<dyn Service>,
+        caller: Caller,
+        pool: Workers,
+        span: Span,
+    ) -> Self {
         let control = service.wants_control_frames();
         let desk = Desk { service: Some(service), streams: Streams::default() };
         let (queue, desk) = (Mutex::default(), Mutex::new(desk));
-        Self { work: Arc::new(Work { caller, pool, queue, desk }), control }
+        Self { work: Arc::new(Work { caller, pool, span, queue, desk }), control }
     }
 
     fn post(&self, letter: Letter) -> Outcome {
@@ -158,6 +166,7 @@ impl Work {
     /// A job: callbacks, one after another, until there are no more.
     fn run(self: Arc<Self>) {
         let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        let _span = self.span.enter();
         loop {
             for _ in 0..TURN {
                 let letter = self.next(&desk);
@@ -238,6 +247,7 @@ impl Work {
             outcome => caller.reply(outcome).err(),
         };
         if let (Some(error), Some(service)) = (failed, &mut desk.service) {
+            caller.count_error(&error);
             service.on_error(caller, &error);
         }
     }
@@ -246,6 +256,7 @@ impl Work {
         if let Err(error) = desk.streams.advance(&self.caller, Caller::is_drained)
             && let Some(service) = &mut desk.service
         {
+            self.caller.count_error(&error);
             service.on_error(&self.caller, &error);
         }
     }
@@ -253,6 +264,7 @@ impl Work {
     #[cold]
     fn panicked(&self, desk: &mut Desk) {
         tracing::error!(caller = ?self.caller, "service panicked on a worker: closing");
+        self.caller.figures().panics.add_anywhere(1);
         desk.streams.clear();
         if let Some(service) = desk.service.take() {
             // Its destructor may panic too.
