@@ -8,6 +8,8 @@ mod fuzzing_input;
 pub mod http;
 pub mod inflate;
 pub mod naive;
+#[cfg(feature = "net")]
+pub mod observer;
 mod opening;
 mod ops;
 pub mod pair;

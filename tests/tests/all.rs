@@ -46,6 +46,7 @@ mod mask;
 mod memory;
 mod messages;
 mod messages_typed;
+mod observability;
 mod pair;
 mod retry;
 mod streaming;
