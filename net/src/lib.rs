@@ -18,6 +18,22 @@
 //! println!("listening on {}", listener.local_addr());
 //! # Ok::<(), std::io::Error>(())
 //! ```
+//!
+//! # What it tells
+//!
+//! [`Listener::stats`], [`Caller::stats`] and [`Client::stats`] have figures. Both ends tell the
+//! `tracing` of the program what happens: `error` and `warn` for what is amiss here (panics, slow
+//! callbacks, no threads or descriptors, `retry` that gives up), `info` for a client that lost its
+//! connection, `debug` for the life of each connection, whose callbacks run in a span `connection`,
+//! and `trace` for messages with their contents. No level shows headers, credentials or queries.
+//!
+//! With the feature `metrics`, these go to the facade of that name, labelled `client_or_server`,
+//! `service` (the route, `*` for that of [`ListenerBuilder::start`]; a client's URL without
+//! secrets) and `protocol`; a recorder is to be installed before the first connection:
+//! `ws_requests`, `ws_connections` (a gauge), `ws_messages_received` and `ws_messages_sent` (with a
+//! `type`), `ws_bytes_received`, `ws_bytes_sent`, `ws_errors` (`error_type`, `type`) and
+//! `ws_resources_invoked` (`resource`: callbacks by name, `write_text`, `write_binary`, `ping`,
+//! `pong`, `close`).
 
 mod client;
 mod clock;

@@ -36,6 +36,7 @@ impl Driver {
     fn send_close(&self, close: Close<'_>, deadline: Option<Instant>) -> Result<(), ClientError> {
         self.with_turn(deadline, |writer, deadline| {
             writer.outgoing.send_close(close, &mut writer.outbox)?;
+            writer.link.counts.sent.closes.add(1);
             writer.link.control.set_closed_by_us();
             self.transmit(writer, deadline)
         })
@@ -88,6 +89,7 @@ impl Driver {
             let writer = &mut *turn;
             let close = Close::from_code(CloseCode::GOING_AWAY);
             let sent = writer.outgoing.send_close(close, &mut writer.outbox);
+            writer.link.counts.sent.closes.add(sent.is_ok().into());
             if let (Ok(()), Some(bytes)) = (sent, writer.outbox.poll_transmit()) {
                 // What the socket does not take now is lost with it.
                 let _ = writer.link.socket.try_send(bytes);

@@ -22,7 +22,8 @@ impl MessageSink for To<'_> {
         if self.compress {
             return self.driver.write(message);
         }
-        self.driver.write_by(|writer| {
+        self.driver.write_by(message.kind(), |writer| {
+            writer.link.show_sent(message);
             Ok(writer.outgoing.send_uncompressed(message, &mut writer.outbox)?)
         })
     }
@@ -33,7 +34,7 @@ impl MessageSink for To<'_> {
         kind: MessageKind,
         mut write: impl FnMut(&mut MessageWriter<'_>) -> Result<(), BoxError>,
     ) -> Result<(), ClientError> {
-        self.driver.write_by(|Writer { outgoing, outbox, .. }| {
+        self.driver.write_by(kind, |Writer { outgoing, outbox, .. }| {
             let write = |frame: FrameWriter<'_>| {
                 write(&mut MessageWriter::to_frame(frame)).map_err(ClientError::Value)
             };
@@ -52,13 +53,14 @@ impl Driver {
     #[inline]
     pub(super) fn write_by(
         &self,
+        kind: MessageKind,
         mut send: impl FnMut(&mut Writer) -> Result<(), ClientError>,
     ) -> Result<(), ClientError> {
         let deadline = deadline(self.timing.write);
         loop {
             let sent = self.with_turn(deadline, |writer, deadline| {
                 send(writer)?;
-                writer.link.counts.sent.messages.add(1);
+                writer.link.count_written(kind);
                 self.transmit_begun(writer, deadline)
             });
             match sent {

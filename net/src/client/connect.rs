@@ -9,6 +9,7 @@ use wirewright_core::{MaskingKeys, Uri};
 use super::driver::Opened;
 use super::error::{ClientError, Deadline};
 use super::reach::{Due, Reach, RedirectError, UrlFailure, Wire, redirect};
+use crate::metrics;
 use crate::trace::Plain;
 
 /// All that it takes to open a connection, as often as one is wanted.
@@ -47,6 +48,10 @@ pub(super) fn open(plan: &Plan) -> Result<Connected, ClientError> {
             tracing::debug!(status = refused.status(), "handshake refused");
         }
         Err(error) => tracing::debug!(error = %Plain(error), "not connected"),
+    }
+    if metrics::ON && opened.is_err() {
+        let url = plan.request.uri().to_string();
+        metrics::error(metrics::CLIENT, &url, "connection", "handshake");
     }
     opened
 }
@@ -147,6 +152,9 @@ impl Plan {
     fn open_here(&self, request: ClientRequest, total: Due) -> Result<Connected, ClientError> {
         let uri = request.uri().clone();
         tracing::debug!(url = %uri, "connecting");
+        if metrics::ON {
+            metrics::request(metrics::CLIENT, &uri.to_string());
+        }
         // The seam for TLS, which is to be spoken with the host of this URI: a layer between the
         // socket and the buffers of the wire below.
         if uri.is_secure() {

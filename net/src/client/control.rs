@@ -9,6 +9,7 @@ use std::time::Instant;
 use wirewright_core::{Close, CloseCode, Outbox, Outgoing, ReceiveError, Reply};
 
 use super::error::{ClientError, Deadline};
+use crate::metrics::{self, Presence};
 
 /// Shared by whoever receives and whoever sends; its lock is never held across a system call.
 ///
@@ -18,6 +19,7 @@ use super::error::{ClientError, Deadline};
 pub(super) struct Control {
     /// Its connection's number, for the log.
     id: u64,
+    pub(super) presence: Presence,
     pending: Arc<Pending>,
     /// No Close was sent or received, and the network has not failed.
     open: AtomicBool,
@@ -67,6 +69,7 @@ struct State {
 pub(super) struct Owed {
     pub(super) pong: bool,
     pub(super) ping: bool,
+    pub(super) close: bool,
 }
 
 /// How a connection ended, as often as anybody asks.
@@ -89,9 +92,10 @@ pub(super) enum End {
 }
 
 impl Control {
-    pub(super) fn new(id: u64, pending: Arc<Pending>) -> Self {
+    pub(super) fn new(id: u64, presence: Presence, pending: Arc<Pending>) -> Self {
         Self {
             id,
+            presence,
             pending,
             open: AtomicBool::new(true),
             stuck: AtomicBool::new(false),
@@ -132,7 +136,8 @@ impl Control {
         self.pending.0.store(false, Ordering::Relaxed);
         let (pong, ping, close) = (state.pong.take(), state.ping.take(), state.close.take());
         drop(state);
-        let owed = Owed { pong: pong.is_some(), ping: ping.is_some() };
+        let close_now = close.is_some() && !outgoing.is_close_sent();
+        let owed = Owed { pong: pong.is_some(), ping: ping.is_some(), close: close_now };
         if let Some(pong) = pong {
             outgoing.reply(pong, outbox);
         }
@@ -172,6 +177,10 @@ impl Control {
         let mut state = self.lock();
         if state.end.is_none() {
             end.log(self.id);
+            if let Some((error_type, kind)) = end.fault() {
+                metrics::error(metrics::CLIENT, self.presence.service(), error_type, kind);
+            }
+            self.presence.end();
             state.end = Some((end, Instant::now()));
         }
         self.open.store(false, Ordering::Release);
@@ -222,6 +231,18 @@ impl Control {
 }
 
 impl End {
+    /// What the counters call it, if something went wrong.
+    const fn fault(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Closed { .. } | Self::Aborted => None,
+            Self::Failed(ReceiveError::Violation(_)) => Some(("message_received", "violation")),
+            Self::Failed(ReceiveError::Limit(_)) => Some(("message_received", "limit")),
+            Self::Dropped | Self::Network(..) => Some(("connection", "network")),
+            Self::Silent => Some(("connection", "unresponsive")),
+            Self::GivenUp => Some(("close", "unanswered")),
+        }
+    }
+
     /// Tells the log, which sees what the peer says in a Close only at its deepest level.
     fn log(&self, connection: u64) {
         match self {

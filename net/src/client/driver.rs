@@ -257,6 +257,7 @@ impl Driver {
     pub(super) fn shut(reader: &mut Reader) {
         reader.finished = true;
         reader.link.socket.shutdown();
+        reader.link.report();
         reader.inbox.release();
     }
 
@@ -313,6 +314,7 @@ impl Writer {
         let sent = &self.link.counts.sent;
         sent.pings.add(owed.ping.into());
         sent.pongs.add(owed.pong.into());
+        sent.closes.add(owed.close.into());
     }
 
     /// The system has taken so much of the outbox.

@@ -98,7 +98,7 @@ impl Driver {
         loop {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
-                    reader.link.counts.received.messages.add(1);
+                    reader.link.count_received(message);
                     self.flush_pending(&reader.link);
                     if self.is_reply(message) {
                         continue;
@@ -149,7 +149,7 @@ impl Driver {
         }
         self.ready_to_send(writer)?;
         writer.outgoing.send(message, &mut writer.outbox)?;
-        writer.link.counts.sent.messages.add(1);
+        writer.link.count_sent(message);
         self.transmit_now(writer);
         self.ready_to_send(writer)?;
         writer.outbox.settle();

@@ -82,12 +82,9 @@ impl Driver {
         loop {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
-                    if trace::shows_messages() {
-                        trace::message("received", reader.link.id, message);
-                    }
                     // The caller may take long before it comes back.
                     self.flush_pending(&reader.link);
-                    reader.link.counts.received.messages.add(1);
+                    reader.link.count_received(message);
                     if self.is_reply(message) {
                         continue;
                     }
@@ -232,10 +229,7 @@ impl Driver {
         loop {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
-                    if trace::shows_messages() {
-                        trace::message("received", reader.link.id, message);
-                    }
-                    reader.link.counts.received.messages.add(1);
+                    reader.link.count_received(message);
                     if !self.is_reply(message) && (kept || !reader.ahead.is_full(0)) {
                         reader.ahead.push(message);
                         reader.count_ahead();
@@ -275,7 +269,10 @@ impl Driver {
                 }
                 self.hooks.pong(payload);
             }
-            Ok(Event::Closed(close)) => link.control.closed(close),
+            Ok(Event::Closed(close)) => {
+                link.counts.received.closes.add(1);
+                link.control.closed(close);
+            }
             // The caller deals with these two, and fragments come only where they are asked for.
             Ok(Event::Message(_) | Event::NeedMore { .. } | Event::Fragment(_)) => {}
             Err(error) => link.control.failed(error),
@@ -345,6 +342,7 @@ impl Reader {
             self.inbox.received_partly(n);
         }
         self.now = self.link.epoch.elapsed();
+        self.link.report_by(self.now);
         self.keep_alive.activity(self.now);
     }
 }

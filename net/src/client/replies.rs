@@ -176,7 +176,8 @@ impl Driver {
         request: Message<'_>,
     ) -> Result<MessageBuf, ClientError> {
         let entry = self.replies.enter(wanted);
-        self.write_by(|writer| {
+        self.write_by(request.kind(), |writer| {
+            writer.link.show_sent(request);
             writer.outgoing.send(request, &mut writer.outbox)?;
             // In the sender's turn, without which no other connection takes its place.
             entry.sent();
@@ -221,7 +222,7 @@ impl Driver {
             match reader.incoming.receive(reader.now, &mut reader.inbox) {
                 Ok(Event::Message(message)) => {
                     self.flush_pending(&reader.link);
-                    reader.link.counts.received.messages.add(1);
+                    reader.link.count_received(message);
                     if !self.is_reply(message) {
                         reader.ahead.push(message);
                         reader.count_ahead();

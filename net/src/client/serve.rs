@@ -50,6 +50,7 @@ impl Driver {
             reader.inbox.settle();
         }
         reader.look_at_timers();
+        reader.link.report();
         self.flush_pending(&reader.link);
         if reader.link.control.has_ended() {
             return self.serve_end(reader);

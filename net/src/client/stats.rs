@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Client;
 use crate::count::Count;
+use crate::metrics;
 
 /// What a connection of a client has done so far ([`Client::stats`]). A connection that took the
 /// place of another begins at zero.
@@ -54,6 +55,9 @@ pub(super) struct Counts {
 pub(super) struct Received {
     pub(super) bytes: Count,
     pub(super) messages: Count,
+    /// Those of them that are text; counted for `metrics` only.
+    pub(super) texts: Count,
+    pub(super) closes: Count,
     pub(super) pings: Count,
     pub(super) pongs: Count,
     pub(super) ahead: Count,
@@ -67,11 +71,30 @@ pub(super) struct Received {
 pub(super) struct Sent {
     pub(super) bytes: Count,
     pub(super) messages: Count,
+    /// Those of them that are text; counted for `metrics` only.
+    pub(super) texts: Count,
+    pub(super) closes: Count,
     pub(super) pings: Count,
     pub(super) pongs: Count,
 }
 
 impl Counts {
+    /// The same for the facade `metrics`.
+    pub(super) fn values(&self) -> metrics::Values {
+        let Self { received, sent } = self;
+        let [texts_in, texts_out] = [received.texts.value(), sent.texts.value()];
+        let binary_in = received.messages.value().saturating_sub(texts_in);
+        let binary_out = sent.messages.value().saturating_sub(texts_out);
+        metrics::Values {
+            received: [texts_in, binary_in, received.pings.value(), received.pongs.value()],
+            closes_received: received.closes.value(),
+            sent: [texts_out, binary_out, sent.pings.value(), sent.pongs.value()],
+            closes_sent: sent.closes.value(),
+            bytes_received: received.bytes.value(),
+            bytes_sent: sent.bytes.value(),
+            ..metrics::Values::default()
+        }
+    }
     fn snapshot(&self) -> ClientStats {
         let Self { received, sent } = self;
         let round_trip = received.round_trip.value();

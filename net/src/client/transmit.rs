@@ -13,7 +13,6 @@ use super::error::{ClientError, Deadline};
 use super::link::Link;
 use super::receive::Ahead;
 use super::socket::Ways;
-use crate::trace;
 
 /// What a caller may send beside messages.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +42,7 @@ impl Driver {
     #[inline]
     fn write_once(&self, message: Message<'_>, deadline: Option<Instant>) -> Result<(), Failed> {
         self.with_turn(deadline, |writer, deadline| {
-            if trace::shows_messages() {
-                trace::message("sending", writer.link.id, message);
-            }
-            writer.link.counts.sent.messages.add(1);
+            writer.link.count_sent(message);
             if writer.compresses || message.len() <= writer.part {
                 writer.outgoing.send(message, &mut writer.outbox)?;
                 self.transmit_begun(writer, deadline)

@@ -13,6 +13,7 @@ use super::sending::SERVICE;
 use super::service::{Outcome, Reply, RunOn, Service};
 use super::streams::Stream;
 use crate::error::ConnectionError;
+use crate::metrics;
 
 impl Open {
     /// Enters the connection's span, if somebody wants to see it.
@@ -137,7 +138,9 @@ impl Caller {
         if let ConnectionError::MessageRate { .. } | ConnectionError::ByteRate { .. } = error {
             self.figures().rates_exceeded.add(1);
         }
-        tracing::debug!(caller = ?self, kind = kind(error), "error");
+        let (kind, error_type) = kind(error);
+        metrics::error(metrics::SERVER, &self.settings().name, error_type, kind);
+        tracing::debug!(caller = ?self, kind, "error");
         tracing::trace!(caller = ?self, %error, "error");
     }
 

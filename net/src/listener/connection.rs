@@ -23,7 +23,7 @@ use super::lingering::{LINGER, Lingering};
 use super::mailbox::Newcomer;
 use super::open::{End, Flow, Open};
 use super::opening::{About, Decision, Granted, Opening, Refusal, Verdict, discard, negotiate};
-use crate::clock;
+use crate::{clock, metrics};
 
 /// A connection, as its loop knows it.
 pub(crate) struct Connection {
@@ -61,6 +61,8 @@ pub(crate) enum Next {
     Gone,
 }
 
+/// What requests count for that no service was given.
+const REFUSED: &str = "none";
 /// Reads per turn, so that one connection does not hold up the others.
 pub(crate) const READS: usize = 16;
 
@@ -282,6 +284,8 @@ impl Connection {
         let peer =
             if let Stage::Opening(opening) = &self.stage { Some(opening.peer) } else { None };
         tracing::debug!(?reason, status, ?peer, "handshake refused");
+        metrics::request(metrics::SERVER, REFUSED);
+        metrics::error(metrics::SERVER, REFUSED, "connection", "handshake");
         ctx.settings.admission.refused(reason);
         self.answer(&refusal.answer, ctx)
     }
@@ -299,6 +303,7 @@ impl Connection {
         let Granted { request, accept, route, place } = granted;
         let Stage::Opening(opening) = &self.stage else { return Ok(()) };
         let (peer, settings) = (opening.peer, &route.settings);
+        metrics::request(metrics::SERVER, &settings.name);
         let (upgrade, identity) = request.into_parts();
         let upgrade = upgrade.headers(&accept.headers);
         let mut out = Outbox::new();

@@ -15,6 +15,7 @@ use super::mailbox::Mailbox;
 use super::options::{Defaults, RouteSettings};
 use super::routes::{Known, Routes};
 use super::topics::Topics;
+use crate::metrics::{self, Meter};
 use crate::workers::Workers;
 
 /// A listener's options, as its loops read them, and what they share.
@@ -63,7 +64,7 @@ pub(crate) struct Context {
     /// The loop's thread, once it runs.
     pub(crate) thread: Arc<OnceLock<ThreadId>>,
     /// One for each service that has connections here.
-    links: Vec<Arc<Link>>,
+    links: Vec<(Arc<Link>, Meter)>,
     /// The time, as of this wake-up.
     pub(crate) now: Duration,
     /// The cork: lent to the connection whose turn it is, so that all it sends leaves at once.
@@ -114,12 +115,14 @@ impl Context {
 
     /// What connections to the service with these settings share here.
     pub(crate) fn link(&mut self, settings: &Arc<RouteSettings>) -> Arc<Link> {
-        if let Some(link) = self.links.iter().find(|link| Arc::ptr_eq(&link.settings, settings)) {
+        let known = self.links.iter().find(|(link, _)| Arc::ptr_eq(&link.settings, settings));
+        if let Some((link, _)) = known {
             return Arc::clone(link);
         }
         // Services are few, and those that were detached go with their last connection.
+        self.report();
         let all = &self.settings.figures;
-        self.links.retain(|link| {
+        self.links.retain(|(link, _)| {
             let is_used = Arc::strong_count(link) > 1;
             if !is_used {
                 all.retire(&link.figures);
@@ -134,8 +137,18 @@ impl Context {
             thread: Arc::clone(&self.thread),
             figures: self.settings.figures.enter(),
         });
-        self.links.push(Arc::clone(&link));
+        self.links.push((Arc::clone(&link), Meter::default()));
         link
+    }
+
+    /// Tells the facade `metrics` what has passed.
+    pub(crate) fn report(&mut self) {
+        if metrics::ON {
+            for (link, meter) in &mut self.links {
+                let values = link.figures.sums().values();
+                meter.tell(metrics::SERVER, &link.settings.name, &values);
+            }
+        }
     }
 
     /// So many bytes were read.

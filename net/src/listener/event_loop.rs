@@ -156,10 +156,7 @@ impl EventLoop {
             if self.ctx.exceeded {
                 self.shed();
             }
-            self.scratch.settle();
-            if let Some(lent) = &mut self.ctx.lent {
-                lent.settle();
-            }
+            self.end_turn();
         }
         for letter in self.ctx.mailbox.close() {
             self.lost(letter);
@@ -170,6 +167,16 @@ impl EventLoop {
                 connection.abort();
             }
             self.forget(token);
+        }
+        self.ctx.report();
+    }
+
+    /// What is done before the loop waits again.
+    fn end_turn(&mut self) {
+        self.ctx.report();
+        self.scratch.settle();
+        if let Some(lent) = &mut self.ctx.lent {
+            lent.settle();
         }
     }
 

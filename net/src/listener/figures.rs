@@ -11,6 +11,7 @@ use super::sending::Sending;
 use super::tally::HALF;
 use crate::count::Count;
 use crate::error::ConnectionError;
+use crate::metrics;
 
 /// What has passed on a listener's connections, as of the last turn of each: what other threads
 /// have sent since then is missing.
@@ -139,10 +140,10 @@ macro_rules! errors {
             }
         }
 
-        /// An error's kind, which holds nothing of what anybody has sent.
-        pub(crate) const fn kind(error: &ConnectionError) -> &'static str {
+        /// An error's kind and what it belongs to, which hold nothing of what anybody has sent.
+        pub(crate) const fn kind(error: &ConnectionError) -> (&'static str, &'static str) {
             match error {
-                $($pattern => $name,)*
+                $($pattern => ($name, $type),)*
             }
         }
     };
@@ -175,6 +176,24 @@ errors! {
     callback = ConnectionError::Callback(_), "callback", "resource_invocation";
 }
 
+impl Sums {
+    /// The same for the facade `metrics`.
+    pub(crate) fn values(&self) -> metrics::Values {
+        let binary_in = self.messages_in.saturating_sub(self.texts_in);
+        let binary_out = self.messages_out.saturating_sub(self.texts_out);
+        let errors = self.errors.total();
+        metrics::Values {
+            received: [self.texts_in, binary_in, self.pings_in, self.pongs_in],
+            closes_received: self.closes_in,
+            sent: [self.texts_out, binary_out, self.pings_out, self.pongs_out],
+            closes_sent: self.closes_out,
+            bytes_received: self.bytes_in,
+            bytes_sent: self.bytes_out,
+            calls: [self.opened, self.closed, errors, self.idle, self.drained],
+        }
+    }
+}
+
 /// How much of what a connection has sent the figures were told of. Each number is the lower part
 /// of one that only grows.
 #[derive(Clone, Copy, Debug, Default)]
@@ -192,7 +211,7 @@ impl Told {
         let fresh = messages.wrapping_sub(self.messages) & (HALF - 1);
         figures.messages_out.add(fresh.into());
         (self.bytes, self.messages) = (bytes, messages);
-        if crate::metrics::ON {
+        if metrics::ON {
             figures.texts_out.add(std::mem::take(&mut sending.texts_out).into());
         }
         if sending.rare.is_some() {
@@ -289,5 +308,6 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.told.tell(&mut self.caller.lock(), self.caller.figures());
+        metrics::over(metrics::SERVER, &self.caller.settings().name);
     }
 }

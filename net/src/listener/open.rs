@@ -91,6 +91,7 @@ impl Open {
         if !span.is_disabled() {
             pacing.get_or_insert_default().span = Some(span);
         }
+        metrics::opened(metrics::SERVER, &caller.settings().name);
         Self {
             incoming,
             service: Some(service),
