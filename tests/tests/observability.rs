@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tracing::Level;
 use wirewright::{
-    Caller, Client, Cookie, ErrorStats, Listener, ListenerStats, Rate, Reply, Sent, TrafficStats,
-    UpgradeRequest, WhenExceeded, WhenFull,
+    Caller, Client, Cookie, ErrorStats, KeepAliveOptions, Listener, ListenerStats, Rate, Reply,
+    Sent, TrafficStats, UpgradeRequest, WhenExceeded, WhenFull,
 };
 use wirewright_tests::http::{answer, upgrade};
-use wirewright_tests::observer::Observer;
+use wirewright_tests::observer::{Metrics, Observer};
 use wirewright_tests::raw_client::{BINARY, PING, PONG, RawClient, TEXT, request};
 use wirewright_tests::services::{
     By, Call, echo, in_own_process, next, plain, start, start_echo, until,
@@ -261,5 +261,128 @@ fn s48_no_secret_is_in_the_log_and_no_payload_above_trace() {
         }
         let shown = lines.iter().any(|line| line.text.contains("payload=payload text"));
         assert!(shown, "messages are there for whoever asks: {lines:#?}");
+    });
+}
+
+/// What the facade is told in the test below, beside bytes; `{}` are the labels that all have.
+const SERVER: [&str; 21] = [
+    "ws_connections {} 0",
+    "ws_errors {} error_type=message_received type=violation 1",
+    "ws_messages_received {} type=binary 1",
+    "ws_messages_received {} type=close 1",
+    "ws_messages_received {} type=ping 1",
+    "ws_messages_received {} type=text 3",
+    "ws_messages_sent {} type=binary 1",
+    "ws_messages_sent {} type=close 2",
+    "ws_messages_sent {} type=pong 1",
+    "ws_messages_sent {} type=text 3",
+    "ws_requests {} 2",
+    "ws_resources_invoked {} resource=close 2",
+    "ws_resources_invoked {} resource=on_binary 1",
+    "ws_resources_invoked {} resource=on_close 2",
+    "ws_resources_invoked {} resource=on_error 1",
+    "ws_resources_invoked {} resource=on_open 2",
+    "ws_resources_invoked {} resource=on_ping 1",
+    "ws_resources_invoked {} resource=on_text 3",
+    "ws_resources_invoked {} resource=pong 1",
+    "ws_resources_invoked {} resource=write_binary 1",
+    "ws_resources_invoked {} resource=write_text 3",
+];
+
+/// As [`SERVER`].
+const CLIENT: [&str; 14] = [
+    "ws_connections {} 0",
+    "ws_messages_received {} type=binary 1",
+    "ws_messages_received {} type=close 1",
+    "ws_messages_received {} type=pong 1",
+    "ws_messages_received {} type=text 3",
+    "ws_messages_sent {} type=binary 1",
+    "ws_messages_sent {} type=close 1",
+    "ws_messages_sent {} type=ping 1",
+    "ws_messages_sent {} type=text 3",
+    "ws_requests {} 1",
+    "ws_resources_invoked {} resource=close 1",
+    "ws_resources_invoked {} resource=ping 1",
+    "ws_resources_invoked {} resource=write_binary 1",
+    "ws_resources_invoked {} resource=write_text 3",
+];
+
+fn lines(side: &str, [bytes_in, bytes_out]: [u64; 2], rows: &[&str]) -> Vec<String> {
+    let bytes = [
+        format!("ws_bytes_received {side} {bytes_in}"),
+        format!("ws_bytes_sent {side} {bytes_out}"),
+    ];
+    bytes.into_iter().chain(rows.iter().map(|row| row.replace("{}", side))).collect()
+}
+
+#[test]
+fn metrics_of_both_ends_are_exact_and_gauges_go_back_to_zero() {
+    let test = "::metrics_of_both_ends_are_exact_and_gauges_go_back_to_zero";
+    in_own_process(&[module_path!(), test].concat(), || {
+        let metrics = Metrics::install();
+        let feed =
+            |_: &UpgradeRequest| Ok(By(|caller: &Caller, call: Call<'_>| echo(caller, &call)));
+        let listener = plain().route("/feed/{room}", feed).listen("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr();
+        let url = format!("ws://me:canary@{addr}/feed/7?token=canary");
+        let keep_alive = KeepAliveOptions::off();
+        let client = Client::builder(&url).compression(None).keep_alive(keep_alive);
+        let client = client.connect().unwrap();
+        for _ in 0..3 {
+            client.write_text("abc").unwrap();
+            assert_eq!(client.read_text().unwrap(), "abc");
+        }
+        client.write_binary(b"12345").unwrap();
+        client.ping(b"").unwrap();
+        assert_eq!(client.read_binary().unwrap(), b"12345");
+        client.close().unwrap();
+        let client_figures = client.stats();
+        drop(client);
+        let mut broken = RawClient::silent(addr);
+        broken.send(upgrade("/feed/8", ""));
+        assert!(broken.head().starts_with("HTTP/1.1 101 "));
+        broken.send([0x83, 0x80, 0, 0, 0, 0]);
+        broken.expect_close(1002);
+        drop(broken);
+        let figures = settled(&listener).traffic;
+        drop(listener);
+        let side = "client_or_server=server service=/feed/{room} protocol=ws";
+        let bytes = [figures.bytes_in, figures.bytes_out];
+        assert_eq!(metrics.of("server"), lines(side, bytes, &SERVER));
+        let side = "client_or_server=client service=ws://***@{addr}/feed/7?*** protocol=ws";
+        let side = side.replace("{addr}", &addr.to_string());
+        let bytes = [client_figures.bytes_received, client_figures.bytes_sent];
+        assert_eq!(metrics.of("client"), lines(&side, bytes, &CLIENT));
+    });
+}
+
+#[test]
+fn gauges_go_back_to_zero_after_kills() {
+    let test = "::gauges_go_back_to_zero_after_kills";
+    in_own_process(&[module_path!(), test].concat(), || {
+        let metrics = Metrics::install();
+        let listener = start_echo(plain().threads(2));
+        let addr = listener.local_addr();
+        let gauge = |side: &str| {
+            let lines = metrics.of(side).into_iter();
+            lines.filter(|line| line.starts_with("ws_connections ")).collect::<Vec<_>>()
+        };
+        let server = "ws_connections client_or_server=server service=* protocol=ws ";
+        let mut raw: Vec<_> = (0..9).map(|_| RawClient::open(addr)).collect();
+        let clients = [(); 3].map(|()| Client::connect(&format!("ws://{addr}/")).unwrap());
+        until("all are counted", || gauge("server") == [format!("{server}12")]);
+        let client =
+            format!("ws_connections client_or_server=client service=ws://{addr}/ protocol=ws ");
+        assert_eq!(gauge("client"), [format!("{client}3")]);
+        for killed in raw.drain(..5) {
+            killed.reset();
+        }
+        until("those are gone", || gauge("server") == [format!("{server}7")]);
+        clients[0].abort();
+        assert_eq!(gauge("client"), [format!("{client}2")]);
+        listener.abort();
+        assert_eq!(gauge("server"), [format!("{server}0")]);
+        drop(clients);
+        assert_eq!(gauge("client"), [format!("{client}0")]);
     });
 }
