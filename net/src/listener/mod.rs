@@ -7,6 +7,7 @@
 mod address;
 mod admission;
 mod attributes;
+mod blame;
 mod budget;
 mod builder;
 mod caller;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 use wirewright_core::{CloseCode, Encoding, Message, MessageKind, Outbox, Outgoing, Reply};
 
+use super::blame;
 use super::budget::Charge;
 use super::caller::Sent;
 use super::context::Link;
@@ -81,12 +82,6 @@ pub(crate) const PAUSED: u8 = 1;
 pub(crate) const BUSY: u8 = 2;
 /// A callback on a worker has panicked.
 pub(crate) const FAILED: u8 = 4;
-/// What of it are reasons.
-const REASONS: u8 = PAUSED | BUSY | FAILED;
-/// What waits was sent by other threads, or some of it.
-const OTHERS: u8 = 8;
-/// Nevertheless, callbacks of this turn have sent something.
-const ANSWERED: u8 = 16;
 
 impl Sending {
     pub(crate) fn new(
@@ -178,34 +173,6 @@ impl Sending {
         sent.map(|()| written)
     }
 
-    /// A turn of the loop begins. Callbacks on workers cannot be told from others who send.
-    #[inline]
-    pub(super) fn begin_turn(&mut self, on_workers: bool) {
-        self.hold &= !ANSWERED;
-        if on_workers {
-            self.hold &= !OTHERS;
-        }
-    }
-
-    /// A message was sent, or was to be: by the loop's own thread, or by another.
-    pub(super) const fn sent_by(&mut self, on_loop: bool) {
-        self.hold |= match (on_loop, self.corked) {
-            (false, _) => OTHERS,
-            (true, true) => ANSWERED,
-            (true, false) => 0,
-        };
-    }
-
-    /// Whether others send too, so that it matters who did.
-    pub(super) const fn has_others(&self) -> bool {
-        self.hold & OTHERS != 0
-    }
-
-    /// Whether a long queue is the fault of what was read, as far as can be told.
-    pub(super) const fn is_own_fault(&self) -> bool {
-        self.hold & (OTHERS | ANSWERED) != OTHERS
-    }
-
     /// Whether its length is all there is to say about the queue, in a turn of the loop.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
@@ -242,7 +209,7 @@ impl Sending {
             // A connection for which nothing waits holds no queue.
             let out = self.out.take();
             *lent = lent.take().or(out);
-            self.hold &= !OTHERS;
+            self.hold &= !blame::OTHERS;
         }
         Ok(queued)
     }
@@ -324,12 +291,6 @@ impl Sending {
         self.outgoing.encoding(len)
     }
 
-    /// Why its peer is not to be read from; once the transport is gone, that is to be read.
-    #[inline]
-    pub(crate) const fn held(&self) -> u8 {
-        if self.stream.is_some() { self.hold & REASONS } else { 0 }
-    }
-
     /// The connection is over: the socket closes with the loop's own handle. What is still to be
     /// sent is the loop's.
     pub(crate) fn end(&mut self) -> Rest {
@@ -360,9 +321,9 @@ impl Sending {
             if queued == 0 {
                 // A connection for which nothing waits holds no queue, and no compressor in it.
                 self.out = None;
-                self.hold &= !OTHERS;
+                self.hold &= !blame::OTHERS;
             } else {
-                self.hold |= OTHERS;
+                self.hold |= blame::OTHERS;
             }
         }
         Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
