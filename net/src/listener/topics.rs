@@ -25,7 +25,7 @@ use crate::error::SendError;
 /// alone.
 ///
 /// ```
-/// use wirewright::{Caller, Listener, Message, Outcome, Rejection, Reply, Request, Service};
+/// use wirewright::{Caller, Listener, Message, Outcome, Rejection, Reply, UpgradeRequest, Service};
 ///
 /// struct Feed;
 ///
@@ -36,7 +36,7 @@ use crate::error::SendError;
 ///     }
 /// }
 ///
-/// let upgrade = |_: &Request| Ok::<_, Rejection>(Feed);
+/// let upgrade = |_: &UpgradeRequest| Ok::<_, Rejection>(Feed);
 /// let listener = Listener::builder().start("127.0.0.1:0", upgrade)?;
 /// let topics = listener.topics();
 /// assert_eq!(topics.publish("news", Message::Text("nobody is there yet")), Ok(0));
