@@ -10,6 +10,56 @@ use crate::listener::{Caller, Outcome, RunOn, Service};
 use crate::message::{self, BindError, FromMessage};
 use crate::reply::IntoReply;
 
+/// All callbacks of a service around another, its `state`, but those that take messages.
+macro_rules! pass_on_to_state {
+    () => {
+        fn on_open(&mut self, caller: &Caller) -> Outcome {
+            self.state.on_open(caller)
+        }
+
+        fn on_ping(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
+            self.state.on_ping(caller, payload)
+        }
+
+        fn on_pong(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
+            self.state.on_pong(caller, payload)
+        }
+
+        fn on_close(&mut self, caller: &Caller, close: Close<'_>) {
+            self.state.on_close(caller, close);
+        }
+
+        fn on_error(&mut self, caller: &Caller, error: &ConnectionError) {
+            self.state.on_error(caller, error);
+        }
+
+        fn on_bind_error(&mut self, caller: &Caller, error: &BindError) -> Outcome {
+            self.state.on_bind_error(caller, error)
+        }
+
+        fn on_idle_timeout(&mut self, caller: &Caller) -> Outcome {
+            self.state.on_idle_timeout(caller)
+        }
+
+        fn on_drain(&mut self, caller: &Caller) -> Outcome {
+            self.state.on_drain(caller)
+        }
+
+        fn runs_on(&self) -> RunOn {
+            self.state.runs_on()
+        }
+
+        fn wants_control_frames(&self) -> bool {
+            self.state.wants_control_frames()
+        }
+
+        fn name(&self) -> &str {
+            self.state.name()
+        }
+    };
+}
+pub(crate) use pass_on_to_state;
+
 /// A service that reads each message, text or binary, as a `T` for one handler; what that gives
 /// back is sent. Everything beside messages goes to the state, a [`Service`] itself; `()` is one
 /// that does nothing.
@@ -78,49 +128,7 @@ where
         self.take(caller, Message::Binary(bytes))
     }
 
-    fn on_open(&mut self, caller: &Caller) -> Outcome {
-        self.state.on_open(caller)
-    }
-
-    fn on_ping(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
-        self.state.on_ping(caller, payload)
-    }
-
-    fn on_pong(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
-        self.state.on_pong(caller, payload)
-    }
-
-    fn on_close(&mut self, caller: &Caller, close: Close<'_>) {
-        self.state.on_close(caller, close);
-    }
-
-    fn on_error(&mut self, caller: &Caller, error: &ConnectionError) {
-        self.state.on_error(caller, error);
-    }
-
-    fn on_bind_error(&mut self, caller: &Caller, error: &BindError) -> Outcome {
-        self.state.on_bind_error(caller, error)
-    }
-
-    fn on_idle_timeout(&mut self, caller: &Caller) -> Outcome {
-        self.state.on_idle_timeout(caller)
-    }
-
-    fn on_drain(&mut self, caller: &Caller) -> Outcome {
-        self.state.on_drain(caller)
-    }
-
-    fn runs_on(&self) -> RunOn {
-        self.state.runs_on()
-    }
-
-    fn wants_control_frames(&self) -> bool {
-        self.state.wants_control_frames()
-    }
-
-    fn name(&self) -> &str {
-        self.state.name()
-    }
+    pass_on_to_state!();
 }
 
 /// A message could not be read, and nobody in particular is told of that.

@@ -17,7 +17,7 @@ pub use name::derived_name;
 use crate::error::ConnectionError;
 use crate::listener::{Caller, Outcome, RunOn, Service};
 use crate::message::{BindError, Fields, string};
-use crate::typed::unbound;
+use crate::typed::{pass_on_to_state, unbound};
 
 /// Handlers by the value of a field at the top of each message, for any number of connections.
 ///
@@ -171,53 +171,11 @@ impl<S: Service> Service for Dispatched<S> {
         }
     }
 
-    fn on_open(&mut self, caller: &Caller) -> Outcome {
-        self.state.on_open(caller)
-    }
-
     fn on_binary(&mut self, caller: &Caller, bytes: &[u8]) -> Outcome {
         self.state.on_binary(caller, bytes)
     }
 
-    fn on_ping(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
-        self.state.on_ping(caller, payload)
-    }
-
-    fn on_pong(&mut self, caller: &Caller, payload: &[u8]) -> Outcome {
-        self.state.on_pong(caller, payload)
-    }
-
-    fn on_close(&mut self, caller: &Caller, close: Close<'_>) {
-        self.state.on_close(caller, close);
-    }
-
-    fn on_error(&mut self, caller: &Caller, error: &ConnectionError) {
-        self.state.on_error(caller, error);
-    }
-
-    fn on_bind_error(&mut self, caller: &Caller, error: &BindError) -> Outcome {
-        self.state.on_bind_error(caller, error)
-    }
-
-    fn on_idle_timeout(&mut self, caller: &Caller) -> Outcome {
-        self.state.on_idle_timeout(caller)
-    }
-
-    fn on_drain(&mut self, caller: &Caller) -> Outcome {
-        self.state.on_drain(caller)
-    }
-
-    fn runs_on(&self) -> RunOn {
-        self.state.runs_on()
-    }
-
-    fn wants_control_frames(&self) -> bool {
-        self.state.wants_control_frames()
-    }
-
-    fn name(&self) -> &str {
-        self.state.name()
-    }
+    pass_on_to_state!();
 }
 
 impl<S: fmt::Debug> fmt::Debug for Dispatched<S> {
