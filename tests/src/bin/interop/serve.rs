@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use wirewright::{Caller, Close, Config, Listener, Outcome, Reply, Service, UpgradeRequest};
+use wirewright::{
+    Caller, Close, Config, Listener, OriginPolicy, Outcome, Reply, Service, UpgradeRequest,
+};
 
 /// The sub-protocols of libwebsockets' test client: numbers that go up, and what others draw.
 const NUMBERS: &str = "dumb-increment-protocol";
@@ -80,7 +82,8 @@ pub(crate) fn run(deflate: bool) -> ExitCode {
     let closed = Arc::new(Mutex::new(String::new()));
     let upgrade = move |_: &UpgradeRequest| Ok(Orders { closed: Arc::clone(&closed) });
     let builder = Listener::builder().config(config).max_queued(64 << 20);
-    let builder = builder.sub_protocols([NUMBERS, MIRROR]);
+    // A page of another port, where the scripts lie, is of another origin.
+    let builder = builder.origins(OriginPolicy::any()).sub_protocols([NUMBERS, MIRROR]);
     let listener = match builder.start("127.0.0.1:0", upgrade) {
         Ok(listener) => listener,
         Err(error) => {
