@@ -202,7 +202,7 @@ impl Buffer {
     #[cold]
     fn push_grown(&mut self, bytes: &[u8]) {
         self.compact();
-        if self.bytes.len() - self.end < bytes.len() {
+        if self.room() < bytes.len() {
             self.grow(bytes.len().max(self.bytes.len()).max(FIRST));
         }
         self.extend(bytes);
