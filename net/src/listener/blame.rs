@@ -1,7 +1,10 @@
 //! Whose fault a long queue is. What a peer sends mostly asks for more of the same, so that a queue
 //! above its mark stops reading; but not for what other threads have put there.
 
-use super::sending::{BUSY, FAILED, PAUSED, Sending};
+use super::figures::low;
+use super::sending::{BUSY, FAILED, PAUSED, Sending, TURN};
+use super::tally::HALF;
+use super::tuning::Tuning;
 
 /// What of it are reasons.
 const REASONS: u8 = PAUSED | BUSY | FAILED;
@@ -43,5 +46,36 @@ impl Sending {
     /// Whether a long queue is the fault of what was read, as far as can be told.
     pub(super) const fn is_own_fault(&self) -> bool {
         self.hold & (OTHERS | ANSWERED) != OTHERS
+    }
+
+    /// Reading stops until what waits now has left, whatever is queued since; whether there is
+    /// anything to wait for.
+    pub(super) fn pause(&mut self, tuning: &Tuning) -> bool {
+        let leave = self.queued().saturating_sub(tuning.low());
+        if leave > 0 {
+            // Of a queue that is longer than that, the rest is looked at then.
+            let mark = low(self.sent + leave.min(1 << 30) as u64);
+            self.rare().paused_to = Some(mark);
+        }
+        leave > 0
+    }
+
+    /// Whether that has yet to leave.
+    pub(super) fn is_paused(&self) -> bool {
+        let mark = self.rare.as_ref().and_then(|rare| rare.paused_to);
+        // The mark was never further away than half of what these numbers count.
+        let left = |mark| low(self.sent).wrapping_sub(mark) < HALF || self.queued() == 0;
+        mark.is_some_and(|mark| !left(mark))
+    }
+
+    /// If it has, the connection is to have a turn. Nobody else may say so: other threads may take
+    /// all the room that the system has, so that no event ever tells the loop of any.
+    pub(super) fn resume(&mut self) {
+        if !self.is_paused()
+            && let Some(rare) = &mut self.rare
+            && rare.paused_to.take().is_some()
+        {
+            self.drained |= TURN;
+        }
     }
 }

@@ -324,8 +324,8 @@ impl Caller {
         self.look();
     }
 
-    /// Publishes the queue's length, so that it can be read without the lock; whether somebody
-    /// is to hear that it has drained.
+    /// Publishes the queue's length, so that it can be read without the lock; whether the loop is
+    /// to look at the connection, if it does not have its turn.
     #[inline(always)]
     pub(crate) fn note(&self, sending: &mut Sending) -> bool {
         if sending.is_plain() {
@@ -347,6 +347,7 @@ impl Caller {
         if logged && drained {
             tracing::debug!(caller = ?self, "queue drained");
         }
+        sending.resume();
         drained || !sending.corked && sending.is_due()
     }
 

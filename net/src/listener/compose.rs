@@ -144,7 +144,11 @@ impl MessageSink for To<'_> {
         match sent {
             Ok(sent) => Ok(self.caller.sent(sending, Ok(sent))?),
             Err(error) => {
-                self.caller.note(&mut sending);
+                let look = self.caller.note(&mut sending) && !sending.corked;
+                drop(sending);
+                if look {
+                    self.caller.look();
+                }
                 Err(error)
             }
         }

@@ -10,7 +10,7 @@ use wirewright_core::{Event, Inbox, Incoming, KeepAlive, Message, MessageKind};
 use super::caller::Caller;
 use super::calls::connection_span;
 use super::context::Context;
-use super::figures::{Told, count, low};
+use super::figures::{Told, count};
 use super::pacing::Pacing;
 use super::sending::{FAILED, Rest, Sending};
 use super::service::{RunOn, Service};
@@ -27,14 +27,11 @@ pub(crate) struct Open {
     /// `None` once it has panicked or been told of the end.
     pub(super) service: Option<Box<dyn Service>>,
     pub(super) keep_alive: KeepAlive,
-    /// The peer does not read what we send, so that we do not read either, until so many bytes in
-    /// all have left, but for multiples of 4 GiB; zero: reading goes on.
-    paused_to: u32,
     /// How much of what was sent the figures were told of.
     pub(super) told: Told,
     /// What few connections have.
     pub(super) pacing: Option<Box<Pacing>>,
-    /// Other reasons not to read: [`HELD`], [`RATE`], [`DEAD`].
+    /// Why the peer is not read from: [`HELD`], [`RATE`], [`DEAD`], [`QUEUE`].
     pub(super) stopped: u8,
     /// Its callbacks run on workers.
     on_workers: bool,
@@ -46,6 +43,8 @@ const HELD: u8 = 1;
 pub(super) const RATE: u8 = 2;
 /// The service has panicked.
 pub(super) const DEAD: u8 = 4;
+/// The peer does not read what we send, or not as fast as it asks for it.
+const QUEUE: u8 = 8;
 
 /// Where handling leaves a connection.
 pub(crate) enum Flow {
@@ -96,7 +95,6 @@ impl Open {
             incoming,
             service: Some(service),
             keep_alive: KeepAlive::new(Arc::clone(&caller.settings().keep_alive), ctx.now),
-            paused_to: 0,
             told: Told::default(),
             pacing,
             stopped: 0,
@@ -129,8 +127,8 @@ impl Open {
             self.advance(ctx.now)?;
         }
         let mut sending = self.caller.lock();
-        if sending.has_sent(self.paused_to) {
-            self.paused_to = 0;
+        if self.stopped & QUEUE != 0 && !sending.is_paused() {
+            self.stopped &= !QUEUE;
         }
         self.stopped = if sending.held() == 0 { self.stopped & !HELD } else { self.stopped | HELD };
         ctx.mark = self.caller.tuning().high().max(sending.queued() + 1);
@@ -185,12 +183,12 @@ impl Open {
         let queued = sending.uncork(&mut ctx.lent)?;
         self.told.tell(&mut sending, self.caller.figures());
         self.caller.note(&mut sending);
-        if self.paused_to != 0 {
-            if sending.has_sent(self.paused_to) {
-                self.paused_to = 0;
+        if self.stopped & QUEUE != 0 {
+            if !sending.is_paused() {
+                self.stopped &= !QUEUE;
             }
         } else if queued >= ctx.mark && sending.is_own_fault() {
-            self.paused_to = pause(&sending, self.caller.tuning());
+            self.stopped |= pause(&mut sending, self.caller.tuning());
         }
         let (closing, drained) = (sending.is_close_sent(), sending.drained != 0);
         drop(sending);
@@ -222,12 +220,12 @@ impl Open {
 
     /// Whether the peer is not to be read from.
     pub(crate) const fn is_paused(&self) -> bool {
-        self.paused_to != 0 || self.stopped != 0
+        self.stopped != 0
     }
 
     /// Whether that is nothing that the peer could help.
     pub(super) const fn is_held(&self) -> bool {
-        self.stopped != 0
+        self.stopped & !QUEUE != 0
     }
 
     /// Handles all that has arrived, under one guard against panics: one for each message would
@@ -377,7 +375,7 @@ impl Open {
         if sending.held() != 0 {
             self.stopped |= HELD;
         } else if sending.is_own_fault() {
-            self.paused_to = pause(&sending, self.caller.tuning());
+            self.stopped |= pause(&mut sending, self.caller.tuning());
         } else if queued >= mark {
             // Others fill it: not every message is to look whether they still do.
             return Ok(Some(queued + STEP));
@@ -386,12 +384,7 @@ impl Open {
     }
 }
 
-/// How many bytes in all must have left before reading goes on, whatever is queued since; zero if
-/// it need not stop.
-fn pause(sending: &Sending, tuning: &Tuning) -> u32 {
-    match sending.queued().saturating_sub(tuning.low()) {
-        0 => 0,
-        // Of a queue that is longer than that, the rest is looked at then.
-        leave => low(sending.sent + leave.min(1 << 30) as u64).max(1),
-    }
+/// Why reading stops for the queue; zero if it need not.
+fn pause(sending: &mut Sending, tuning: &Tuning) -> u8 {
+    if sending.pause(tuning) { QUEUE } else { 0 }
 }

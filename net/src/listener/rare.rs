@@ -32,6 +32,8 @@ pub(crate) struct Rare {
     pub(super) close_timeout: Option<Duration>,
     /// The queue was full under a policy that ends the connection; its length then.
     pub(super) overrun: Option<usize>,
+    /// The peer is read from again when so many bytes in all have left, but for multiples of 4 GiB.
+    pub(super) paused_to: Option<u32>,
     pub(super) attributes: Attributes,
     pub(super) topics: HashSet<Arc<str>>,
 }
@@ -87,6 +89,7 @@ impl Rare {
             && self.close_timeout.is_none()
             && self.wrote.is_none()
             && self.overrun.is_none()
+            && self.paused_to.is_none()
             && self.attributes.is_empty()
             && self.topics.is_empty()
     }

@@ -11,7 +11,6 @@ use super::blame;
 use super::budget::Charge;
 use super::caller::Sent;
 use super::context::Link;
-use super::figures::low;
 use super::rare::Rare;
 use super::tally::{HALF, Tally};
 use super::tuning::Tuning;
@@ -72,7 +71,7 @@ pub(crate) const SERVICE: u8 = 1;
 /// Whoever waits for the queue, in a thread or with a stream.
 pub(crate) const WAITERS: u8 = 2;
 /// Nobody: the connection is only to have a turn.
-const TURN: u8 = 4;
+pub(super) const TURN: u8 = 4;
 /// Whoever reads the log, which says that the queue was full.
 pub(super) const LOG: u8 = 8;
 
@@ -258,12 +257,6 @@ impl Sending {
             return self.owe(reply);
         }
         self.outgoing.reply(reply, self.out.get_or_insert_default());
-    }
-
-    /// Whether `mark` bytes in all, but for multiples of 4 GiB, have left, or none are left to.
-    pub(crate) fn has_sent(&self, mark: u32) -> bool {
-        // The mark was never further away than half of what these numbers count.
-        low(self.sent).wrapping_sub(mark) < HALF || self.queued() == 0
     }
 
     /// Whether the connection is to have a turn for the figures' sake.
