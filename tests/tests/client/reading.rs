@@ -307,7 +307,7 @@ fn keep_alive_pings_a_silent_server_and_gives_a_dead_one_up() {
     });
     let mut keep_alive = KeepAliveOptions::default();
     keep_alive.interval = Some(Duration::from_millis(20));
-    keep_alive.timeout = Some(Duration::from_millis(200));
+    keep_alive.timeout = Some(Duration::from_secs(1));
     let client = server.builder().keep_alive(keep_alive).connect().unwrap();
     for _ in 0..2 {
         let error = client.read().unwrap_err();
