@@ -102,6 +102,7 @@ impl Inbox {
 
     /// Whether nothing is held: no bytes, and no message under way.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty() && self.progress.assembly.is_none()
     }

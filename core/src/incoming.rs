@@ -7,6 +7,7 @@ use crate::config::{Config, Role};
 use crate::decoder::{Decoder, Step};
 use crate::deflate::{Agreement, Inflation};
 use crate::error::{Limit, ReceiveError, Violation};
+use crate::header::MAX_HEADER;
 use crate::inbox::Inbox;
 use crate::message::{Message, MessageKind};
 use crate::moment::Moment;
@@ -104,6 +105,10 @@ impl Incoming {
                 },
             }));
         }
+        if inbox.is_empty() {
+            // As a turn ends that has handled all there was.
+            return Ok(Event::NeedMore { hint: MAX_HEADER });
+        }
         self.receive_any(now, inbox)
     }
 
@@ -132,6 +137,7 @@ impl Incoming {
     /// When to call [`handle_timeout`](Self::handle_timeout): the time by which the message under
     /// way must be complete ([`Limits::max_assembly_time`](crate::Limits::max_assembly_time)).
     #[must_use]
+    #[inline]
     pub fn poll_timeout(&self) -> Option<Duration> {
         if self.done { None } else { self.decoder.deadline() }
     }

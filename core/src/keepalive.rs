@@ -114,6 +114,14 @@ impl KeepAlive {
         Some(now.saturating_sub(ping.at.time()))
     }
 
+    /// Whether a Ping was sent whose Pong has not come. As long as none was, activity only puts
+    /// off what [`poll_timeout`](Self::poll_timeout) says.
+    #[must_use]
+    #[inline]
+    pub const fn is_awaiting_pong(&self) -> bool {
+        self.ping.is_some()
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout) next, and why; `None` for never.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Wake> {

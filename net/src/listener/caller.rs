@@ -332,6 +332,10 @@ impl Caller {
             self.0.queued.store(sending.encoded(), Ordering::Relaxed);
             return false;
         }
+        if sending.is_bare() {
+            self.0.queued.store(0, Ordering::Relaxed);
+            return false;
+        }
         self.note_fully(sending)
     }
 

@@ -22,6 +22,13 @@ impl Open {
         [pacing, assembly, keep_alive].into_iter().flatten().min()
     }
 
+    /// Whether that is no earlier than it was: what has passed since has only put it off.
+    #[inline]
+    pub(crate) fn is_steady(&self) -> bool {
+        let waits = self.keep_alive.is_awaiting_pong() || self.pacing.is_some();
+        !waits && self.incoming.poll_timeout().is_none()
+    }
+
     pub(super) fn close_by(&self) -> Option<Duration> {
         self.pacing.as_ref().and_then(|pacing| pacing.close_by)
     }

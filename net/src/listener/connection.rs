@@ -120,6 +120,13 @@ impl Connection {
         self.inbox = Some(own);
     }
 
+    /// Whether the loop will look at it in time without being told anew.
+    #[inline]
+    pub(crate) fn is_scheduled(&self) -> bool {
+        let Stage::Open(open) = &self.stage else { return false };
+        self.scheduled != u64::MAX && open.is_steady()
+    }
+
     /// When to call [`timeout`](Self::timeout), at the latest.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         match &self.stage {

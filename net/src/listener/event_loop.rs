@@ -220,7 +220,8 @@ impl EventLoop {
             connection.in_line = true;
             self.again.push_back(token);
         }
-        if let Some(deadline) = connection.deadline()
+        if !connection.is_scheduled()
+            && let Some(deadline) = connection.deadline()
             && let at = clock::nanos(deadline)
             && at < connection.scheduled
         {

@@ -178,6 +178,13 @@ impl Sending {
         self.corked & (self.hold == 0) & (self.above == 0) & self.rare.is_none()
     }
 
+    /// Whether nothing waits outside the loop's turns, nor anybody for anything.
+    #[inline]
+    pub(super) fn is_bare(&self) -> bool {
+        let told = self.hold | self.above | self.drained == 0 && !self.tally.is_high();
+        told & !self.corked & self.out.is_none() & self.rare.is_none()
+    }
+
     /// Bytes that wait.
     #[inline]
     pub(crate) fn queued(&self) -> usize {
