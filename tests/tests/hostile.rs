@@ -17,7 +17,7 @@ use wirewright_tests::services::{limits, until};
 use crate::alone;
 use crate::probe::{Probe, listen};
 use attackers::{Attacker, KINDS};
-use honest::Crowd;
+use honest::{Crowd, Trips};
 
 const HANDSHAKE: Duration = Duration::from_secs(2);
 const CLOSE: Duration = Duration::from_secs(1);
@@ -108,8 +108,11 @@ fn attackers_are_gone_by_their_deadline_and_little_is_held_for_them() {
     assert!(failed.is_empty(), "there too long, or too dear: {failed:?}");
 }
 
-/// Attackers of all kinds, each of which comes again as soon as it is thrown out.
-fn besiege(addr: SocketAddr, over: &AtomicBool) {
+/// What clients see while attackers of all kinds besiege a listener, each of whom comes again as
+/// soon as it is thrown out.
+fn under_siege(crowd: &Crowd, addr: SocketAddr) -> Trips {
+    const TIME: Duration = Duration::from_secs(5);
+    let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for attacker in &KINDS {
             scope.spawn(|| {
@@ -118,35 +121,35 @@ fn besiege(addr: SocketAddr, over: &AtomicBool) {
                 }
             });
         }
-    });
+        // Once all kinds are at work.
+        thread::sleep(Duration::from_millis(500));
+        drop(crowd.take());
+        thread::sleep(TIME);
+        let trips = crowd.take();
+        over.store(true, Ordering::Relaxed);
+        trips
+    })
 }
 
+/// The attackers' own threads take the same processors, so that the clients' figures are held
+/// against those that they have while another listener is besieged.
 #[test]
 fn honest_clients_notice_nothing_of_attackers() {
     const CLIENTS: usize = 100;
     const CALM: Duration = Duration::from_secs(2);
-    const SIEGE: Duration = Duration::from_secs(5);
-    /// What the attackers' own threads take of the processors that are measured is in it.
-    const FLOOR: Duration = Duration::from_secs(1);
+    /// What a busy machine may add: a turn of the scheduler for each thread there is.
+    const FLOOR: Duration = Duration::from_millis(100);
     let _alone = alone();
     let (listener, seen) = listen(builder().threads(2));
-    let addr = listener.local_addr();
-    let crowd = Crowd::start(addr, CLIENTS);
+    let (other, _) = listen(builder().threads(2));
+    let crowd = Crowd::start(listener.local_addr(), CLIENTS);
     thread::sleep(CALM);
     let calm = crowd.take();
-    let over = AtomicBool::new(false);
-    let siege = thread::scope(|scope| {
-        scope.spawn(|| besiege(addr, &over));
-        // Once all kinds are at work.
-        thread::sleep(Duration::from_millis(500));
-        drop(crowd.take());
-        thread::sleep(SIEGE);
-        let siege = crowd.take();
-        over.store(true, Ordering::Relaxed);
-        siege
-    });
+    let elsewhere = under_siege(&crowd, other.local_addr());
+    let siege = under_siege(&crowd, listener.local_addr());
     let errors = crowd.end();
     println!("hostile: {CLIENTS} honest clients alone: {calm}");
+    println!("hostile: while another listener is besieged: {elsewhere}");
     println!(
         "hostile: among {} attackers, {} connections of which were opened: {siege}",
         KINDS.len(),
@@ -154,5 +157,5 @@ fn honest_clients_notice_nothing_of_attackers() {
     );
     assert_eq!(errors, Vec::<String>::new(), "honest clients had errors");
     assert_eq!(siege.clients(), CLIENTS, "each of them went on");
-    assert!(siege.p99() <= FLOOR.max(2 * calm.p99()), "{siege} after {calm}");
+    assert!(siege.p99() <= FLOOR.max(2 * elsewhere.p99()), "{siege} after {elsewhere}");
 }
