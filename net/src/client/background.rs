@@ -273,8 +273,9 @@ impl Loop {
             Look::Told => {}
             Look::Mine(turn) => self.take_over(background, key, &driver, turn),
             Look::Later => {
-                // Two looks without a call between them are as long as custody waits.
-                let pause = driver.timing.custody.unwrap_or_default() / 2;
+                // The last call was one to two pauses ago when custody is taken: on average as long
+                // as it is to wait.
+                let pause = driver.timing.custody.unwrap_or_default() * 2 / 3;
                 self.schedule(key, self.now + pause.max(SOON));
             }
         }
