@@ -1,7 +1,7 @@
 //! Handshakes and frames made by hand, so that the load depends on no WebSocket library.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 use tungstenite::handshake::derive_accept_key;
 
@@ -103,6 +103,17 @@ pub fn connect(stream: &mut TcpStream) -> Result<()> {
         return Err(format!("refused: {}", String::from_utf8_lossy(&head)).into());
     }
     Ok(())
+}
+
+/// Opens a TCP connection that delays nothing, and a WebSocket connection on it.
+///
+/// # Errors
+/// As [`connect`], and what TCP fails with.
+pub fn open(addr: SocketAddr) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(addr)?;
+    stream.set_nodelay(true)?;
+    connect(&mut stream)?;
+    Ok(stream)
 }
 
 /// The answer to the request in `head`, once `head` holds all of it.

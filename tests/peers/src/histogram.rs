@@ -44,6 +44,14 @@ impl Histogram {
         self.total += times;
     }
 
+    /// Counts what another has counted.
+    pub fn append(&mut self, other: &Self) {
+        for (count, more) in self.buckets.iter_mut().zip(&other.buckets) {
+            *count += more;
+        }
+        self.total += other.total;
+    }
+
     /// Forgets everything: the warm-up is over.
     pub fn clear(&mut self) {
         self.buckets.fill(0);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -111,6 +112,35 @@ pub fn cpu_micros(pid: u32) -> Result<(f64, f64)> {
     let mut ticks = || -> Result<f64> { Ok(fields.next().ok_or("short stat")?.parse()?) };
     let micros_per_tick = 1e6 / rustix::param::clock_ticks_per_second() as f64;
     Ok((ticks()? * micros_per_tick, ticks()? * micros_per_tick))
+}
+
+/// Processor time of the calling thread in µs, exact to when it last slept.
+///
+/// # Errors
+/// When `/proc` does not say.
+pub fn thread_micros() -> Result<f64> {
+    scheduled("/proc/thread-self/schedstat")
+}
+
+/// The threads of this process: their names, cut to 15 characters, and their time on a processor
+/// in µs, each exact to when the thread last slept.
+///
+/// # Errors
+/// When `/proc` does not say.
+pub fn threads() -> Result<Vec<(String, f64)>> {
+    let mut threads = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        let name = fs::read_to_string(task.join("comm"))?;
+        threads.push((name.trim().to_owned(), scheduled(task.join("schedstat"))?));
+    }
+    Ok(threads)
+}
+
+fn scheduled(file: impl AsRef<Path>) -> Result<f64> {
+    let line = fs::read_to_string(file)?;
+    let nanos = line.split(' ').next().ok_or("short schedstat")?;
+    Ok(nanos.parse::<f64>()? / 1000.0)
 }
 
 /// Memory of a process in bytes, its files apart.

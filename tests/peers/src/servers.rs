@@ -65,3 +65,19 @@ pub fn contestants(args: &mut Args, default: &[&str]) -> Result<Vec<Contestant>>
     }
     Ok(contestants)
 }
+
+/// Takes the one server that clients are measured against: the first of those named, without any
+/// fastwebsockets.
+///
+/// # Errors
+/// As [`contestants`].
+pub fn one(args: &mut Args) -> Result<Contestant> {
+    let named = contestants(args, &[])?.into_iter().next();
+    let usual = || -> Result<Contestant> {
+        Ok(Contestant {
+            name: "fastwebsockets".to_owned(),
+            command: format!("{} fastwebsockets {{addr}}", sibling("peer-server")?),
+        })
+    };
+    named.map_or_else(usual, Ok)
+}

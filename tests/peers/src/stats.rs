@@ -17,3 +17,11 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
 pub fn interleave(contestants: usize, rounds: usize) -> impl Iterator<Item = usize> {
     (0..rounds).flat_map(move |round| (0..contestants).map(move |i| (i + round) % contestants))
 }
+
+/// The least and the greatest; infinite of none.
+pub fn spread(values: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    let values = values.into_iter();
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    })
+}
