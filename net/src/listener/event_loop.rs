@@ -220,7 +220,8 @@ impl EventLoop {
             connection.in_line = true;
             self.again.push_back(token);
         }
-        if !connection.is_scheduled()
+        let ponged = std::mem::take(&mut self.ctx.ponged);
+        if (ponged || !connection.is_scheduled())
             && let Some(deadline) = connection.deadline()
             && let at = clock::nanos(deadline)
             && at < connection.scheduled
