@@ -96,7 +96,7 @@ fn s35_dropping_what_is_old_leaves_a_compressors_window_whole() {
     let builder = builder.max_queued(64 * KIB).when_full(WhenFull::DropOldest);
     let (listener, _calls, open) = start_every(builder, RunOn::Loop, nothing);
     let url = format!("ws://{}/", listener.local_addr());
-    let client = Client::builder(&url).receive_buffer(Some(4096)).connect().unwrap();
+    let client = Client::builder(&url).connect().unwrap();
     let caller = next(&open);
     // Texts that repeat each other, and numbers that do not compress to nothing.
     let text = |number: u32| {
