@@ -230,6 +230,18 @@ impl Outgoing {
         self.reply(Reply::close(code), out);
     }
 
+    /// Gives back what compressing holds, some 70 KiB where the window is kept from message to
+    /// message, if nothing was compressed since this was last called: to be called when a
+    /// connection is found idle. The next message then begins a window of its own, which RFC 7692
+    /// §7.1 leaves to the sender.
+    pub fn release_idle(&mut self) {
+        if self.state == State::Idle
+            && let Some(deflation) = &mut self.deflation
+        {
+            deflation.release_idle();
+        }
+    }
+
     /// Whether a Close was sent, so that no data can be.
     #[must_use]
     pub fn is_close_sent(&self) -> bool {

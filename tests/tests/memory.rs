@@ -527,6 +527,46 @@ fn idle_connection_holds_little() {
     assert_eq!((out.capacity(), inbox.capacity(), meter.held()), (0, 0, 0));
 }
 
+/// RFC 7692 §7.1: what a sender keeps of its window is its own affair; the receiver keeps all.
+#[test]
+fn an_idle_compressor_is_given_back_and_the_receiver_notices_nothing() {
+    let (server, client) = (Setup::server(), Setup::client());
+    let mut outgoing = Outgoing::new(server.sender(), &server.config, Some(FULL));
+    let mut incoming = Incoming::new(Role::Client, &client.config, Some(FULL));
+    let (mut inbox, mut out) = (Inbox::new(), Outbox::new());
+    let words = "to be remembered ".repeat(100);
+    let (first, second) = words.split_at(1000);
+    // Sends that text, in one piece or two, and says how long it was on the wire.
+    let mut pass = |outgoing: &mut Outgoing, parts: &[&str]| {
+        for (number, part) in parts.iter().enumerate() {
+            let last = number + 1 == parts.len();
+            outgoing.send_part(Message::Text(part), last, &mut out).unwrap();
+            if !last {
+                outgoing.release_idle();
+                outgoing.release_idle();
+            }
+        }
+        let len = out.len();
+        inbox.extend(out.poll_transmit().unwrap());
+        out.transmitted(len);
+        let event = incoming.receive(NOW, &mut inbox).unwrap();
+        assert_eq!(event, Event::Message(Message::Text(&words)));
+        len
+    };
+    let meter = Meter::new();
+    let fresh = pass(&mut outgoing, &[&words]);
+    let remembered = pass(&mut outgoing, &[&words]);
+    assert!(remembered < fresh, "{remembered} of {fresh}");
+    outgoing.release_idle();
+    assert_eq!(pass(&mut outgoing, &[&words]), remembered, "it was used, and stays");
+    assert!(pass(&mut outgoing, &[first, second]) < fresh, "nothing goes amid a message");
+    outgoing.release_idle();
+    let used = meter.held();
+    outgoing.release_idle();
+    assert!(meter.held() + 60 * KIB < used, "{} of {used}", meter.held());
+    assert_eq!(pass(&mut outgoing, &[&words]), fresh, "it begins anew");
+}
+
 #[test]
 fn memory_is_given_back_after_a_burst() {
     let setup = Setup::server().unlimited();

@@ -95,6 +95,8 @@ pub(crate) struct Deflation {
     window: Window,
     pub(crate) threshold: usize,
     compressor: Option<Box<Compressor>>,
+    /// Since [`release_idle`](Self::release_idle) was last asked.
+    used: bool,
 }
 
 impl Deflation {
@@ -107,12 +109,14 @@ impl Deflation {
             window: Window { bits, takeover },
             threshold: ours.threshold,
             compressor: None,
+            used: false,
         }
     }
 
     /// One without a window between messages, for a message that many connections share.
     pub(crate) const fn forgetful(level: u8, bits: u8) -> Self {
-        Self { level, window: Window { bits, takeover: false }, threshold: 0, compressor: None }
+        let window = Window { bits, takeover: false };
+        Self { level, window, threshold: 0, compressor: None, used: false }
     }
 
     /// Level and window, where another connection with the same would send the same bytes.
@@ -142,9 +146,18 @@ impl Deflation {
             }
         };
         compressor.compress(input, last, out);
+        self.used = true;
         if last && !self.window.takeover {
             compressor.reset();
             *spare = self.compressor.take();
+        }
+    }
+
+    /// Between messages: gives the compressor back if it was not used since this was last asked.
+    /// What is compressed next refers to nothing before it, which any receiver understands.
+    pub(crate) fn release_idle(&mut self) {
+        if !core::mem::take(&mut self.used) {
+            self.compressor = None;
         }
     }
 }

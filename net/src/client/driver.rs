@@ -315,6 +315,10 @@ impl Writer {
         sent.pings.add(owed.ping.into());
         sent.pongs.add(owed.pong.into());
         sent.closes.add(owed.close.into());
+        if owed.ping {
+            // Nothing has come for long; if nothing was sent either, little is to be held.
+            self.outgoing.release_idle();
+        }
     }
 
     /// The system has taken so much of the outbox.

@@ -84,10 +84,14 @@ impl Open {
         }
         match self.keep_alive.handle_timeout(ctx.now) {
             KeepAliveAction::None => Ok(()),
-            // A queue at its cap says as much as a Ping would: what is owed joins it then.
-            KeepAliveAction::Ping(payload) => match self.caller.ping(&payload) {
-                Ok(_) | Err(_) => Ok(()),
-            },
+            KeepAliveAction::Ping(payload) => {
+                // If nothing was sent for long either, little is to be held.
+                self.caller.lock().outgoing.release_idle();
+                match self.caller.ping(&payload) {
+                    // A queue at its cap says as much as a Ping would: what is owed joins it then.
+                    Ok(_) | Err(_) => Ok(()),
+                }
+            }
             KeepAliveAction::Dead => {
                 self.report(&ConnectionError::Unresponsive);
                 Err(End::Lost(None))
