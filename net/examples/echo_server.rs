@@ -1,15 +1,18 @@
 //! Echoes text and binary messages.
 //!
 //! `cargo run --release -p wirewright --example echo_server -- 127.0.0.1:9001 [--threads N]
-//! [--max-frame BYTES] [--max-message BYTES] [--no-compression]`
+//! [--max-frame BYTES] [--max-message BYTES] [--no-compression | --shared-compression]
+//! [--keep-alive SECONDS]`
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wirewright::{
-    Caller, Listener, ListenerBuilder, OriginPolicy, Outcome, Reply, Service, UpgradeRequest,
+    Caller, Compression, KeepAliveOptions, Listener, ListenerBuilder, OriginPolicy, Outcome, Reply,
+    Service, UpgradeRequest,
 };
 
 struct Echo;
@@ -57,8 +60,6 @@ fn main() -> ExitCode {
 /// The first SIGINT or SIGTERM ends the listener in good order, another one at once.
 #[cfg(unix)]
 fn stop_on_signals(listener: &Arc<Listener>) -> std::io::Result<()> {
-    use std::time::Duration;
-
     use signal_hook::consts::{SIGINT, SIGTERM};
 
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
@@ -97,6 +98,8 @@ fn options(
             "--max-frame" => builder.max_frame_size(number()?),
             "--max-message" => builder.max_message_size(number()? as u64),
             "--no-compression" => builder.compression(None),
+            "--shared-compression" => builder.compression(Some(Compression::shared())),
+            "--keep-alive" => builder.keep_alive(keep_alive(number()? as u64)),
             _ if argument.starts_with('-') => return Err(format!("unknown option {argument}")),
             _ if address.is_none() => {
                 address = Some(argument);
@@ -106,4 +109,11 @@ fn options(
         };
     }
     Ok((address.ok_or("an address to listen on is needed, such as 127.0.0.1:9001")?, builder))
+}
+
+/// Pings after so many seconds of silence.
+fn keep_alive(seconds: u64) -> KeepAliveOptions {
+    let mut options = KeepAliveOptions::default();
+    options.interval = Some(Duration::from_secs(seconds));
+    options
 }
