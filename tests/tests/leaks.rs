@@ -153,3 +153,33 @@ fn s17_connections_that_are_killed_in_every_way_leave_nothing_behind() {
         assert!(pages <= PAGES, "{pages} bytes more are resident");
     });
 }
+
+/// Both ends: the clients are in their own process's custody, which answers the Pings.
+#[test]
+fn what_compresses_is_given_back_while_connections_are_idle() {
+    const CLIENTS: u64 = 100;
+    let _alone = alone();
+    let mut pings = KeepAliveOptions::default();
+    pings.interval = Some(Duration::from_millis(200));
+    let (listener, _) = listen(Listener::builder().threads(1).keep_alive(pings));
+    let addr = listener.local_addr();
+    let text = "some words that are said again and again ".repeat(20);
+    let mut probe = Probe::new(addr);
+    probe.zero();
+    let clients: Vec<_> = (0..CLIENTS).map(|_| connect(addr)).collect();
+    let echo = || {
+        for client in &clients {
+            client.write_text(&text).unwrap();
+            assert_eq!(client.read_text().unwrap(), text);
+        }
+    };
+    echo();
+    let used = probe.held() / CLIENTS;
+    let mut idle = used;
+    until("nobody's compressor is there", || {
+        idle = probe.held() / CLIENTS;
+        idle + 60 * 1024 < used
+    });
+    println!("leaks: a compressed connection held {used} bytes, and {idle} once idle");
+    echo();
+}
