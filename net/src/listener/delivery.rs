@@ -14,12 +14,14 @@ use super::topics::Publication;
 use crate::error::ConnectionError;
 
 impl EventLoop {
-    /// Puts a message into the queues of its subscribers. None of them runs any code or goes
-    /// away in here, whatever happens to its queue.
-    pub(super) fn publish(&mut self, publication: &Publication) {
+    /// Puts a message into the queues of its subscribers or, if it is `alone`, sends it to those
+    /// for whom nothing waits. None of them runs any code or goes away in here, whatever happens
+    /// to its queue.
+    pub(super) fn publish(&mut self, publication: &Publication, alone: bool) {
+        let now = alone.then_some(self.ctx.now);
         for token in self.subscribers.of(&publication.topic) {
             let Some(connection) = self.slots.get_mut(token) else { continue };
-            if connection.publish(publication) && !connection.published {
+            if connection.publish(publication, now) && !connection.published {
                 connection.published = true;
                 self.published.push(token);
             }
@@ -100,11 +102,11 @@ impl Connection {
         Next::Gone
     }
 
-    /// Hands on what was published, for the end of this turn of the loop; whether it may.
-    pub(crate) fn publish(&self, publication: &Publication) -> bool {
-        let Stage::Open(open) = &self.stage else { return false };
-        open.publish(publication);
-        true
+    /// Hands on what was published, `now` if possible; whether something is to be done about it
+    /// at the end of this turn of the loop.
+    pub(crate) fn publish(&mut self, publication: &Publication, now: Option<Duration>) -> bool {
+        let Stage::Open(open) = &mut self.stage else { return false };
+        open.publish(publication, now)
     }
 
     /// Sends what was published.
@@ -128,10 +130,11 @@ impl Open {
         self.caller.lock().rare.as_ref().map_or(0, |rare| rare.charged())
     }
 
-    /// Puts what was published into the queue.
-    pub(crate) fn publish(&self, publication: &Publication) {
+    /// Sends what was published `now` if nothing waits, else puts it into the queue; whether there
+    /// is more to do.
+    pub(crate) fn publish(&mut self, publication: &Publication, now: Option<Duration>) -> bool {
         if publication.but == Some(self.caller.id()) {
-            return;
+            return false;
         }
         let tuning = self.caller.tuning();
         let message = publication.message();
@@ -141,6 +144,14 @@ impl Open {
         let sent = match sending.encoding(message.len()) {
             Some(encoding) => {
                 let encoded = publication.encoded(encoding, &tuning.budget);
+                if let Some(now) = now
+                    && let Some(whole) = sending.send_at_once(&encoded)
+                {
+                    self.told.tell(&mut sending, self.caller.figures());
+                    drop(sending);
+                    self.touch(now);
+                    return !whole;
+                }
                 sending.send_shared(&encoded, tuning)
             }
             None => sending.send_gated(message, tuning),
@@ -149,13 +160,19 @@ impl Open {
         if sent.is_err() && sending.is_open() {
             sending.dropped();
         }
+        true
+    }
+
+    /// A message was sent to it outside its turns.
+    fn touch(&mut self, now: Duration) {
+        if let Some(idle) = self.pacing.as_mut().and_then(|pacing| pacing.idle.as_mut()) {
+            idle.touch(now);
+        }
     }
 
     /// Writes what was published; whether there is more to do.
     pub(crate) fn send_published(&mut self, ctx: &Context) -> io::Result<bool> {
-        if let Some(idle) = self.pacing.as_mut().and_then(|pacing| pacing.idle.as_mut()) {
-            idle.touch(ctx.now);
-        }
+        self.touch(ctx.now);
         let mut sending = self.caller.lock();
         sending.flush_alone()?;
         self.caller.note(&mut sending);

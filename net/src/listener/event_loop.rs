@@ -332,6 +332,9 @@ impl EventLoop {
 
     fn read_mail(&mut self, letters: &mut Vec<Command>) {
         self.ctx.mailbox.take(letters);
+        // Of several that a connection gets, one write is enough.
+        let publications = letters.iter().filter(|it| matches!(it, Command::Publish(_)));
+        let alone = publications.take(2).count() == 1;
         for letter in letters.drain(..) {
             match letter {
                 Command::Adopt(newcomer) => self.adopt(newcomer),
@@ -346,7 +349,7 @@ impl EventLoop {
                 Command::Look(token) => self.drive(token, false),
                 Command::Subscribe(token, topic) => self.subscribers.add(topic, token),
                 Command::Unsubscribe(token, topic) => self.subscribers.remove(&topic, token),
-                Command::Publish(publication) => self.publish(&publication),
+                Command::Publish(publication) => self.publish(&publication, alone),
                 Command::Stop(stop) => self.stop(stop),
             }
         }

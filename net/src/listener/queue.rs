@@ -73,6 +73,20 @@ impl Sending {
         Ok(Sent::Queued(self.queued()))
     }
 
+    /// Sends what other connections are sent too, if nothing waits and the system takes any of it,
+    /// of which the rest then waits; whether none does. An error shows at the next attempt.
+    pub(crate) fn send_at_once(&mut self, encoded: &Encoded) -> Option<bool> {
+        let stream = self.stream.as_ref().filter(|_| self.is_bare() && self.is_open())?;
+        let Ok(sent @ 1..) = (&**stream).write(encoded.as_bytes()) else { return None };
+        self.taken(sent);
+        self.count(encoded.kind());
+        let whole = sent == encoded.len();
+        if !whole {
+            self.out.get_or_insert_default().extend(&encoded.as_bytes()[sent..]);
+        }
+        Some(whole)
+    }
+
     fn wait(&mut self, message: Waiting) {
         self.gate = 0;
         self.count(message.kind());
