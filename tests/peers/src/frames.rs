@@ -11,6 +11,10 @@ use crate::Result;
 pub const TEXT: u8 = 1;
 /// Opcode of a binary frame.
 pub const BINARY: u8 = 2;
+/// Opcode of a Ping.
+pub const PING: u8 = 9;
+/// Opcode of a Pong.
+pub const PONG: u8 = 10;
 
 /// One frame of a message: what stands before its payload, and the payload.
 #[derive(Clone, Copy, Debug)]
@@ -87,9 +91,19 @@ pub fn mask_key(index: usize) -> [u8; 4] {
 /// # Errors
 /// When the server does not answer with a 101.
 pub fn connect(stream: &mut TcpStream) -> Result<()> {
-    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+    connect_with(stream, "").map(drop)
+}
+
+/// As [`connect`], with more header lines, each of which ends in CR LF; the server's head.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_with(stream: &mut TcpStream, headers: &str) -> Result<String> {
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-        Sec-WebSocket-Version: 13\r\n\r\n";
+        Sec-WebSocket-Version: 13\r\n{headers}\r\n"
+    );
     stream.write_all(request.as_bytes())?;
     let mut head = Vec::new();
     let mut byte = [0];
@@ -102,7 +116,7 @@ pub fn connect(stream: &mut TcpStream) -> Result<()> {
     if !head.starts_with(b"HTTP/1.1 101") {
         return Err(format!("refused: {}", String::from_utf8_lossy(&head)).into());
     }
-    Ok(())
+    Ok(String::from_utf8(head)?)
 }
 
 /// Opens a TCP connection that delays nothing, and a WebSocket connection on it.

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod contest;
+pub mod crowd;
 pub mod frames;
 pub mod histogram;
 pub mod process;

@@ -137,6 +137,33 @@ pub fn threads() -> Result<Vec<(String, f64)>> {
     Ok(threads)
 }
 
+/// What a process has done so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Activity {
+    /// Processor time in µs of all threads, each exact to when it last slept.
+    pub micros: f64,
+    /// How often one of them has waited for something.
+    pub wake_ups: f64,
+}
+
+/// What a process has done so far.
+///
+/// # Errors
+/// When the process has gone.
+pub fn activity(pid: u32) -> Result<Activity> {
+    let mut activity = Activity::default();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        activity.micros += scheduled(task.join("schedstat"))?;
+        let status = fs::read_to_string(task.join("status"))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        activity.wake_ups += line.ok_or("no switches in status")?.trim().parse::<f64>()?;
+    }
+    Ok(activity)
+}
+
 fn scheduled(file: impl AsRef<Path>) -> Result<f64> {
     let line = fs::read_to_string(file)?;
     let nanos = line.split(' ').next().ok_or("short schedstat")?;

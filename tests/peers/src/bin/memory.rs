@@ -14,7 +14,7 @@ use wirewright_peers::table::Table;
 use wirewright_peers::{Result, stats};
 
 const USAGE: &str = "memory [--servers NAME,…] [--server NAME='COMMAND {addr}']… \
-    [--connections N] [--rounds N] [--json FILE]";
+    [--connections N] [--rounds N] [--compression] [--json FILE]";
 
 /// Batching changes no buffer that is worth a line, and the limit keeps no protocol state.
 const DEFAULT: [&str; 4] = [
@@ -24,8 +24,17 @@ const DEFAULT: [&str; 4] = [
     "tokio-tungstenite",
 ];
 
+/// Says that a message is compressed.
+const RSV1: u8 = 0x40;
+
 /// Files that this process and a server need beside the connections.
 const SPARE_FILES: u64 = 64;
+
+/// What a browser offers.
+const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+
+/// A message whose like services send all day.
+const TEXT: &[u8] = br#"{"symbol":"EURUSD","bid":1.08431,"ask":1.08433,"time":1764150000123}"#;
 
 /// Bytes per connection at the two moments.
 struct Cost {
@@ -33,26 +42,68 @@ struct Cost {
     echoed: Memory,
 }
 
-fn measure(contestant: &Contestant, connections: usize) -> Result<Cost> {
+/// What is done with each contestant.
+struct Plan {
+    connections: usize,
+    compressed: bool,
+}
+
+fn measure(contestant: &Contestant, plan: &Plan) -> Result<Cost> {
     let server = Server::start(&contestant.command, None)?;
     let before = settled(&server)?;
-    let mut streams = Vec::with_capacity(connections);
-    for _ in 0..connections {
+    let mut streams = Vec::with_capacity(plan.connections);
+    for _ in 0..plan.connections {
         let mut stream = TcpStream::connect(server.addr)?;
-        frames::connect(&mut stream)?;
+        open(&mut stream, plan.compressed)?;
         streams.push(stream);
     }
     let opened = settled(&server)?;
+    let echo = if plan.compressed { echo_deflated } else { echo };
     streams.iter_mut().try_for_each(echo)?;
     let echoed = settled(&server)?;
     let per_connection = |after: Memory| Memory {
-        resident: (after.resident - before.resident) / connections as f64,
-        reserved: (after.reserved - before.reserved) / connections as f64,
+        resident: (after.resident - before.resident) / plan.connections as f64,
+        reserved: (after.reserved - before.reserved) / plan.connections as f64,
     };
     Ok(Cost {
         opened: per_connection(opened),
         echoed: per_connection(echoed),
     })
+}
+
+fn open(stream: &mut TcpStream, compressed: bool) -> Result<()> {
+    let headers = if compressed { OFFER } else { "" };
+    let head = frames::connect_with(stream, headers)?.to_ascii_lowercase();
+    if head.contains("permessage-deflate") != compressed {
+        return Err(format!("not what was offered: {head}").into());
+    }
+    Ok(())
+}
+
+/// Sends [`TEXT`] compressed, as the first message of a window, and reads some message back.
+fn echo_deflated(stream: &mut TcpStream) -> Result<()> {
+    let mut deflate = flate2::Compress::new(flate2::Compression::default(), false);
+    let mut payload = Vec::with_capacity(256);
+    deflate.compress_vec(TEXT, &mut payload, flate2::FlushCompress::Sync)?;
+    // The tail of a flush is left out (RFC 7692 §7.2.1).
+    payload.truncate(payload.len().saturating_sub(4));
+    let mut message = Vec::new();
+    let frame = Frame {
+        fin: true,
+        opcode: frames::TEXT | RSV1,
+        mask: Some(mask_key(0)),
+        payload: &payload,
+    };
+    frame.write_to(&mut message);
+    stream.write_all(&message)?;
+    let mut head = [0; 2];
+    stream.read_exact(&mut head)?;
+    let mut echo = vec![0; usize::from(head[1])];
+    stream.read_exact(&mut echo)?;
+    match head {
+        [0xC1, ..=125] => Ok(()),
+        _ => Err(format!("not a short compressed text: {head:x?}").into()),
+    }
 }
 
 /// Some servers give memory back, or finish opening, a moment later.
@@ -84,7 +135,11 @@ fn echo(stream: &mut TcpStream) -> Result<()> {
 fn main() -> Result<()> {
     let mut args = Args::from_env();
     let contestants = servers::contestants(&mut args, &DEFAULT)?;
-    let connections: usize = args.option("--connections")?.unwrap_or(10_000);
+    let plan = Plan {
+        connections: args.option("--connections")?.unwrap_or(10_000),
+        compressed: args.flag("--compression"),
+    };
+    let connections = plan.connections;
     let rounds: usize = args.option("--rounds")?.unwrap_or(3);
     let file = args
         .option("--json")?
@@ -98,7 +153,7 @@ fn main() -> Result<()> {
     let mut costs: Vec<Vec<Cost>> = contestants.iter().map(|_| Vec::new()).collect();
     for index in stats::interleave(contestants.len(), rounds) {
         eprintln!("{}", contestants[index].name);
-        costs[index].push(measure(&contestants[index], connections)?);
+        costs[index].push(measure(&contestants[index], &plan)?);
     }
 
     let mut table = Table::new([

@@ -1,5 +1,6 @@
 //! Echo servers on the peers, each as its own documentation makes it fastest, on one thread.
 
+mod broadcast;
 mod corked;
 mod limit;
 mod peers;
@@ -23,6 +24,9 @@ fn main() -> Result<()> {
         "sockudo-ws-batched" => peers::serve(addr, peers::sockudo_batched),
         "tokio-tungstenite" => peers::serve(addr, peers::tokio_tungstenite),
         "tokio-tungstenite-batched" => peers::serve(addr, peers::tokio_tungstenite_batched),
+        "wirewright-broadcast" => broadcast::wirewright(addr),
+        "tokio-tungstenite-broadcast" => broadcast::tokio_tungstenite(addr),
+        "sockudo-ws-broadcast" => broadcast::sockudo(addr),
         other => Err(format!("no such server: {other}").into()),
     }
 }

@@ -145,7 +145,7 @@ pub async fn tokio_websockets_batched(mut stream: TcpStream) -> Result<()> {
     echo(socket, is_tokio_websockets_data).await
 }
 
-async fn accept_sockudo(mut stream: TcpStream) -> Result<WebSocketStream<TcpStream>> {
+pub async fn accept_sockudo(mut stream: TcpStream) -> Result<WebSocketStream<TcpStream>> {
     shake_hands(&mut stream).await?;
     // No timers: the other peers have none either.
     let config = sockudo_ws::Config::builder()
