@@ -338,8 +338,7 @@ impl Connection {
         let mut open = Box::new(Open::new(caller, incoming, accept.service, ctx));
         open.begin(ctx);
         self.stage = Stage::Open(open);
-        // What was to be looked at was the request.
-        self.scheduled = u64::MAX;
+        ctx.sooner = true;
         Ok(())
     }
 

@@ -79,8 +79,9 @@ pub(crate) struct Context {
     pub(crate) messages_in: u32,
     /// The connection's messages out as this turn began.
     pub(crate) messages_out: u32,
-    /// A Pong came in this turn, so that the next Ping may be due before what was waited for.
-    pub(crate) ponged: bool,
+    /// Something may be due before what was waited for: the first Ping of a connection that was
+    /// just opened, the next one behind a Pong.
+    pub(crate) sooner: bool,
     /// Incomplete messages hold more than the budget has.
     pub(crate) exceeded: bool,
     /// Inboxes that no connection needs at present; boxed, as a connection holds them.
@@ -110,7 +111,7 @@ impl Context {
             bytes_in: 0,
             messages_in: 0,
             messages_out: 0,
-            ponged: false,
+            sooner: false,
             exceeded: false,
             spare: Vec::new(),
         }

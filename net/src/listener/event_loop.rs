@@ -220,14 +220,14 @@ impl EventLoop {
             connection.in_line = true;
             self.again.push_back(token);
         }
-        let ponged = std::mem::take(&mut self.ctx.ponged);
-        if (ponged || !connection.is_scheduled())
+        let sooner = std::mem::take(&mut self.ctx.sooner);
+        if (sooner || !connection.is_scheduled())
             && let Some(deadline) = connection.deadline()
             && let at = clock::nanos(deadline)
             && at < connection.scheduled
         {
             connection.scheduled = at;
-            self.timers.insert(deadline, token);
+            self.timers.insert(self.ctx.now, deadline, token);
         }
     }
 
@@ -259,7 +259,7 @@ impl EventLoop {
                         tracing::warn!(%error, "accepting rests");
                         self.resting = true;
                         let at = self.ctx.now.saturating_add(ACCEPT_PAUSE);
-                        self.timers.insert(at, ACCEPT_AGAIN);
+                        self.timers.insert(self.ctx.now, at, ACCEPT_AGAIN);
                         return;
                     }
                 },

@@ -340,7 +340,7 @@ impl Open {
                     trace::control("received a pong", self.caller.id(), payload);
                     if let Some(rtt) = self.keep_alive.pong(ctx.now, payload) {
                         self.caller.measured(rtt);
-                        ctx.ponged = true;
+                        ctx.sooner = true;
                     }
                     self.call(None, |service, caller| service.on_pong(caller, payload));
                 }

@@ -32,9 +32,13 @@ impl Timers {
         Self { slots: vec![Vec::new(); SLOTS], done: 0, earliest: u64::MAX, len: 0 }
     }
 
-    /// Wakes `token` at `at`, or up to a tick later.
-    pub(crate) fn insert(&mut self, at: Duration, token: Token) {
+    /// Wakes `token` at `at`, or later by up to a tick and a 64th of the time until then. So what is
+    /// due at about the same time is done together: an idle listener sends many Pings in a row, and
+    /// finds their Pongs together, instead of being woken for each.
+    pub(crate) fn insert(&mut self, now: Duration, at: Duration, token: Token) {
         let tick = (tick(at) + 1).max(self.done + 1);
+        let ahead = tick.saturating_sub(self::tick(now));
+        let tick = tick.next_multiple_of(1 << (ahead / 64).max(1).ilog2());
         self.earliest = self.earliest.min(tick);
         self.slots[slot(tick)].push(Entry { tick, token });
         self.len += 1;
@@ -103,7 +107,7 @@ mod tests {
         let mut timers = Timers::new();
         let at = [5, 40, 400, 32_000, 33_000, 70_000, 500_000];
         for (token, millis) in at.into_iter().enumerate() {
-            timers.insert(Duration::from_millis(millis), Token(token));
+            timers.insert(Duration::ZERO, Duration::from_millis(millis), Token(token));
         }
         let mut woken = vec![None; at.len()];
         let mut now = Duration::ZERO;
@@ -118,8 +122,29 @@ mod tests {
         }
         for (millis, woken) in at.into_iter().zip(woken) {
             let (at, woken) = (Duration::from_millis(millis), woken.unwrap());
-            assert!(woken >= at && woken <= at + 2 * TICK, "{at:?} at {woken:?}");
+            assert!(woken >= at && woken <= at + at / 64 + 2 * TICK, "{at:?} at {woken:?}");
         }
+    }
+
+    #[test]
+    fn what_is_due_at_about_the_same_time_is_done_together() {
+        let mut timers = Timers::new();
+        let (now, later) = (Duration::from_secs(1000), Duration::from_secs(25));
+        // Connections that were opened within a second, to be pinged after 25.
+        for token in 0..1000 {
+            let opened = now + Duration::from_millis(token);
+            let token = Token(usize::try_from(token).unwrap());
+            timers.insert(opened, opened + later, token);
+        }
+        let (mut due, mut wake_ups) = (Vec::new(), 0);
+        let mut now = now + Duration::from_secs(1);
+        while let Some(wait) = timers.wait(now) {
+            now += wait;
+            timers.expire(now, &mut due);
+            wake_ups += 1;
+        }
+        assert_eq!(due.len(), 1000);
+        assert!(wake_ups <= 6, "{wake_ups}");
     }
 
     #[test]
@@ -127,7 +152,7 @@ mod tests {
         let mut timers = Timers::new();
         let mut due = Vec::new();
         timers.expire(Duration::from_secs(100), &mut due);
-        timers.insert(Duration::from_secs(1), Token(7));
+        timers.insert(Duration::from_secs(100), Duration::from_secs(1), Token(7));
         let wait = timers.wait(Duration::from_secs(100)).unwrap();
         assert!(wait <= 2 * TICK);
         timers.expire(Duration::from_secs(100) + wait, &mut due);

@@ -1,7 +1,7 @@
 //! One message to all who subscribed to its topic.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -270,9 +270,10 @@ impl Encoded {
     }
 }
 
-/// The subscribers among one loop's connections.
+/// The subscribers among one loop's connections, in the order in which these lie in memory, ours
+/// and mostly the system's: ten thousand in any other order cost a quarter more.
 #[derive(Debug, Default)]
-pub(crate) struct Subscribers(HashMap<Arc<str>, HashSet<Token>>);
+pub(crate) struct Subscribers(HashMap<Arc<str>, BTreeSet<Token>>);
 
 impl Subscribers {
     pub(crate) fn add(&mut self, topic: Arc<str>, token: Token) {
