@@ -32,9 +32,9 @@ impl Timers {
         Self { slots: vec![Vec::new(); SLOTS], done: 0, earliest: u64::MAX, len: 0 }
     }
 
-    /// Wakes `token` at `at`, or later by up to a tick and a 64th of the time until then. So what is
-    /// due at about the same time is done together: an idle listener sends many Pings in a row, and
-    /// finds their Pongs together, instead of being woken for each.
+    /// Wakes `token` at `at`, or later by up to a tick and a 64th of the time until then. So what
+    /// is due at about the same time is done together: an idle listener sends many Pings in a row,
+    /// and finds their Pongs together, instead of being woken for each.
     pub(crate) fn insert(&mut self, now: Duration, at: Duration, token: Token) {
         let tick = (tick(at) + 1).max(self.done + 1);
         let ahead = tick.saturating_sub(self::tick(now));
