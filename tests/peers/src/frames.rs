@@ -16,6 +16,10 @@ pub const PING: u8 = 9;
 /// Opcode of a Pong.
 pub const PONG: u8 = 10;
 
+/// The key of every request, and what a server makes of it (RFC 6455 §1.3).
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
 /// One frame of a message: what stands before its payload, and the payload.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
@@ -89,7 +93,7 @@ pub fn mask_key(index: usize) -> [u8; 4] {
 /// Opens a WebSocket connection on `stream` and reads exactly the server's head.
 ///
 /// # Errors
-/// When the server does not answer with a 101.
+/// When the server does not answer as [`check_head`] wants it.
 pub fn connect(stream: &mut TcpStream) -> Result<()> {
     connect_with(stream, "").map(drop)
 }
@@ -99,12 +103,7 @@ pub fn connect(stream: &mut TcpStream) -> Result<()> {
 /// # Errors
 /// As [`connect`].
 pub fn connect_with(stream: &mut TcpStream, headers: &str) -> Result<String> {
-    let request = format!(
-        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
-        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-        Sec-WebSocket-Version: 13\r\n{headers}\r\n"
-    );
-    stream.write_all(request.as_bytes())?;
+    stream.write_all(request(headers).as_bytes())?;
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -113,10 +112,30 @@ pub fn connect_with(stream: &mut TcpStream, headers: &str) -> Result<String> {
         }
         head.push(byte[0]);
     }
-    if !head.starts_with(b"HTTP/1.1 101") {
-        return Err(format!("refused: {}", String::from_utf8_lossy(&head)).into());
-    }
+    check_head(&head)?;
     Ok(String::from_utf8(head)?)
+}
+
+/// A client's request, with more header lines, each of which ends in CR LF.
+#[must_use]
+pub fn request(headers: &str) -> String {
+    format!(
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\n\
+        Sec-WebSocket-Version: 13\r\n{headers}\r\n"
+    )
+}
+
+/// Judges a server's whole head by its status and by what it made of the key.
+///
+/// # Errors
+/// When it does not accept [`request`].
+pub fn check_head(head: &[u8]) -> Result<()> {
+    let text = std::str::from_utf8(head)?;
+    if !text.starts_with("HTTP/1.1 101") || !text.contains(ACCEPT) {
+        return Err(format!("refused: {text}").into());
+    }
+    Ok(())
 }
 
 /// Opens a TCP connection that delays nothing, and a WebSocket connection on it.
@@ -130,11 +149,12 @@ pub fn open(addr: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// The answer to the request in `head`, once `head` holds all of it.
+/// The answer to the request in `head`, once `head` holds all of it, with more header lines, each
+/// of which ends in CR LF.
 ///
 /// # Errors
 /// When the request names no key.
-pub fn response_to(head: &[u8]) -> Result<Option<String>> {
+pub fn response_to(head: &[u8], headers: &str) -> Result<Option<String>> {
     if !head.ends_with(b"\r\n\r\n") {
         return Ok(None);
     }
@@ -148,7 +168,7 @@ pub fn response_to(head: &[u8]) -> Result<Option<String>> {
         .trim();
     Ok(Some(format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\n",
+         Sec-WebSocket-Accept: {}\r\n{headers}\r\n",
         derive_accept_key(key.as_bytes())
     )))
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -20,12 +21,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `command` (split at spaces, `{addr}` and `{port}` filled in) on one core and waits
+    /// Starts `command` (split at spaces, `{addr}` and `{port}` filled in) on its cores and waits
     /// until it accepts connections.
     ///
     /// # Errors
     /// When it cannot be started or does not listen within 10 s.
-    pub fn start(command: &str, core: Option<usize>) -> Result<Self> {
+    pub fn start(command: &str, cores: impl Into<Cores>) -> Result<Self> {
         let addr = free_address()?;
         let command = command.replace("{addr}", &addr.to_string());
         let command = command.replace("{port}", &addr.port().to_string());
@@ -33,7 +34,7 @@ impl Server {
         let program = words.next().ok_or("empty server command")?;
         let mut child = Command::new(program);
         child.args(words).stdin(Stdio::null()).stdout(Stdio::null());
-        let child = spawn_on(core, || child.spawn())
+        let child = spawn_on(cores, || child.spawn())
             .map_err(|error| format!("cannot start {program}: {error}"))?;
         let mut server = Self { child, addr };
         server.wait_until_it_listens(&command)?;
@@ -73,18 +74,46 @@ fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-/// Runs `spawn` while this thread is pinned to `core`: a child inherits that from its first
+/// Where a program may run: on some cores, or on any.
+#[derive(Clone, Copy, Debug)]
+pub struct Cores(Option<CpuSet>);
+
+impl From<Option<usize>> for Cores {
+    fn from(core: Option<usize>) -> Self {
+        Self(core.map(|core| set_of([core])))
+    }
+}
+
+/// `0`, or `0,1`.
+impl FromStr for Cores {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(list: &str) -> Result<Self, Self::Err> {
+        let cores: Vec<usize> = list.split(',').map(str::parse).collect::<Result<_, _>>()?;
+        Ok(Self(Some(set_of(cores))))
+    }
+}
+
+fn set_of(cores: impl IntoIterator<Item = usize>) -> CpuSet {
+    let mut set = CpuSet::new();
+    cores.into_iter().for_each(|core| set.set(core));
+    set
+}
+
+/// Runs `spawn` while this thread is pinned to `cores`: a child inherits that from its first
 /// instruction, and so does every thread it starts.
 ///
 /// # Errors
-/// What `spawn` fails with, or that the core does not exist.
+/// What `spawn` fails with, or that a core does not exist.
 pub fn spawn_on<T>(
-    core: Option<usize>,
+    cores: impl Into<Cores>,
     spawn: impl FnOnce() -> std::io::Result<T>,
 ) -> std::io::Result<T> {
-    let Some(core) = core else { return spawn() };
+    let Cores(Some(cores)) = cores.into() else {
+        return spawn();
+    };
     let before = rustix::thread::sched_getaffinity(None)?;
-    pin_to(core)?;
+    sched_setaffinity(None, &cores)?;
     let spawned = spawn();
     sched_setaffinity(None, &before)?;
     spawned
@@ -95,9 +124,7 @@ pub fn spawn_on<T>(
 /// # Errors
 /// When the core does not exist.
 pub fn pin_to(core: usize) -> std::io::Result<()> {
-    let mut set = CpuSet::new();
-    set.set(core);
-    Ok(sched_setaffinity(None, &set)?)
+    Ok(sched_setaffinity(None, &set_of([core]))?)
 }
 
 /// User and system time of a process in µs, all its threads together.
@@ -197,6 +224,21 @@ pub fn memory(pid: u32) -> Result<Memory> {
         resident: field("RssAnon:")?,
         reserved: field("VmData:")?,
     })
+}
+
+/// Files that this process and a server need beside the connections.
+const SPARE_FILES: u64 = 64;
+
+/// Raises the limit of open files, which a server inherits, as far as the system allows.
+///
+/// # Errors
+/// When so many connections do not fit.
+pub fn make_room_for(connections: usize) -> Result<()> {
+    let limit = raise_file_limit()?;
+    if limit < connections as u64 + SPARE_FILES {
+        return Err(format!("{connections} connections do not fit {limit} open files").into());
+    }
+    Ok(())
 }
 
 /// Raises the limit of open files to what the system allows and says what that is.

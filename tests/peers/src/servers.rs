@@ -16,6 +16,16 @@ pub const PEERS: [&str; 9] = [
     "tokio-tungstenite-batched",
 ];
 
+/// Those that send each message to everybody.
+pub const BROADCAST: [&str; 3] = [
+    "wirewright-broadcast",
+    "tokio-tungstenite-broadcast",
+    "sockudo-ws-broadcast",
+];
+
+/// Those that echo compressed. The other peers cannot.
+pub const DEFLATE: [&str; 2] = ["sockudo-ws-deflate", "yawc-deflate"];
+
 /// A server to measure: how it is called and how it is started.
 #[derive(Clone, Debug)]
 pub struct Contestant {
@@ -41,6 +51,14 @@ pub fn sibling(name: &str) -> Result<String> {
 /// # Errors
 /// When a name is unknown.
 pub fn contestants(args: &mut Args, default: &[&str]) -> Result<Vec<Contestant>> {
+    among(&PEERS, args, default)
+}
+
+/// As [`contestants`], from other servers of `peer-server`.
+///
+/// # Errors
+/// When a name is not among those `known`.
+pub fn among(known: &[&str], args: &mut Args, default: &[&str]) -> Result<Vec<Contestant>> {
     let mut contestants = Vec::new();
     for server in args.options("--server")? {
         let (name, command) = server
@@ -57,7 +75,7 @@ pub fn contestants(args: &mut Args, default: &[&str]) -> Result<Vec<Contestant>>
         if name == "none" {
             continue;
         }
-        if !PEERS.contains(&name.as_str()) {
+        if !known.contains(&name.as_str()) {
             return Err(format!("no such server: {name}").into());
         }
         let command = format!("{program} {name} {{addr}}");

@@ -49,7 +49,7 @@ fn open(server: &Server, connections: usize, time: Duration) -> Result<Crowd> {
     for index in 0..connections {
         crowd.add(frames::open(server.addr)?)?;
         let due = time.mul_f64(index as f64 / connections as f64);
-        std::thread::sleep(due.saturating_sub(start.elapsed()));
+        crowd.answer_for(due.saturating_sub(start.elapsed()))?;
     }
     Ok(crowd)
 }
@@ -80,7 +80,7 @@ fn measure(options: &Options, contestant: &Contestant) -> Result<Figures> {
 
 fn main() -> Result<()> {
     let options = options()?;
-    process::raise_file_limit()?;
+    process::make_room_for(options.connections)?;
     process::pin_to(options.load_core)?;
     let mut rounds: Vec<Vec<Figures>> = vec![Vec::new(); options.contestants.len()];
     for index in stats::interleave(options.contestants.len(), options.rounds) {

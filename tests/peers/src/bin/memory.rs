@@ -5,11 +5,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use flate2::{FlushCompress, FlushDecompress};
 use serde_json::json;
 use wirewright_peers::args::Args;
 use wirewright_peers::frames::{self, BINARY, Frame, mask_key};
 use wirewright_peers::process::{self, Memory, Server};
-use wirewright_peers::servers::{self, Contestant};
+use wirewright_peers::servers::{self, Contestant, DEFLATE};
 use wirewright_peers::table::Table;
 use wirewright_peers::{Result, stats};
 
@@ -24,11 +25,11 @@ const DEFAULT: [&str; 4] = [
     "tokio-tungstenite",
 ];
 
+/// The end of a flush, which is left out (RFC 7692 §7.2.1).
+const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
+
 /// Says that a message is compressed.
 const RSV1: u8 = 0x40;
-
-/// Files that this process and a server need beside the connections.
-const SPARE_FILES: u64 = 64;
 
 /// What a browser offers.
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
@@ -80,13 +81,12 @@ fn open(stream: &mut TcpStream, compressed: bool) -> Result<()> {
     Ok(())
 }
 
-/// Sends [`TEXT`] compressed, as the first message of a window, and reads some message back.
+/// Sends [`TEXT`] compressed, as the first message of a window, and gets it back as such a one.
 fn echo_deflated(stream: &mut TcpStream) -> Result<()> {
     let mut deflate = flate2::Compress::new(flate2::Compression::default(), false);
     let mut payload = Vec::with_capacity(256);
-    deflate.compress_vec(TEXT, &mut payload, flate2::FlushCompress::Sync)?;
-    // The tail of a flush is left out (RFC 7692 §7.2.1).
-    payload.truncate(payload.len().saturating_sub(4));
+    deflate.compress_vec(TEXT, &mut payload, FlushCompress::Sync)?;
+    payload.truncate(payload.len().saturating_sub(TAIL.len()));
     let mut message = Vec::new();
     let frame = Frame {
         fin: true,
@@ -100,10 +100,16 @@ fn echo_deflated(stream: &mut TcpStream) -> Result<()> {
     stream.read_exact(&mut head)?;
     let mut echo = vec![0; usize::from(head[1])];
     stream.read_exact(&mut echo)?;
-    match head {
-        [0xC1, ..=125] => Ok(()),
-        _ => Err(format!("not a short compressed text: {head:x?}").into()),
+    if !matches!(head, [0xC1, ..=125]) {
+        return Err(format!("not a short compressed text: {head:x?}").into());
     }
+    echo.extend_from_slice(&TAIL);
+    let mut text = Vec::with_capacity(256);
+    flate2::Decompress::new(false).decompress_vec(&echo, &mut text, FlushDecompress::Sync)?;
+    if text != TEXT {
+        return Err("the echo differs from the message".into());
+    }
+    Ok(())
 }
 
 /// Some servers give memory back, or finish opening, a moment later.
@@ -134,10 +140,13 @@ fn echo(stream: &mut TcpStream) -> Result<()> {
 
 fn main() -> Result<()> {
     let mut args = Args::from_env();
-    let contestants = servers::contestants(&mut args, &DEFAULT)?;
     let plan = Plan {
         connections: args.option("--connections")?.unwrap_or(10_000),
         compressed: args.flag("--compression"),
+    };
+    let contestants = match plan.compressed {
+        true => servers::among(&DEFLATE, &mut args, &DEFLATE)?,
+        false => servers::contestants(&mut args, &DEFAULT)?,
     };
     let connections = plan.connections;
     let rounds: usize = args.option("--rounds")?.unwrap_or(3);
@@ -145,10 +154,7 @@ fn main() -> Result<()> {
         .option("--json")?
         .unwrap_or_else(|| "memory.json".to_owned());
     args.finish().map_err(|error| format!("{error}\n{USAGE}"))?;
-    let limit = process::raise_file_limit()?;
-    if limit < connections as u64 + SPARE_FILES {
-        return Err(format!("{connections} connections do not fit {limit} open files").into());
-    }
+    process::make_room_for(connections)?;
 
     let mut costs: Vec<Vec<Cost>> = contestants.iter().map(|_| Vec::new()).collect();
     for index in stats::interleave(contestants.len(), rounds) {

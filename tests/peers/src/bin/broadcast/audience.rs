@@ -85,6 +85,21 @@ impl Audience {
         Ok(time)
     }
 
+    /// Makes sure that nobody got anything twice: a server that did so has been ahead since.
+    pub fn close(self) -> Result<()> {
+        std::thread::sleep(Duration::from_millis(100));
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(1);
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&at_once))?;
+        match events.is_empty() {
+            true => Ok(()),
+            false => Err("more deliveries than there should be".into()),
+        }
+    }
+
     /// Whether this completes the frame.
     fn receive(&mut self, index: usize) -> Result<bool> {
         let subscriber = &mut self.subscribers[index];

@@ -10,21 +10,12 @@ use report::Figures;
 use wirewright_peers::args::Args;
 use wirewright_peers::histogram::Histogram;
 use wirewright_peers::process::{self, Server};
-use wirewright_peers::servers::{self, Contestant, sibling};
+use wirewright_peers::servers::{self, BROADCAST, Contestant};
 use wirewright_peers::{Result, stats};
 
 const USAGE: &str = "broadcast [--servers NAME,…] [--server NAME='COMMAND {addr}']… \
     [--connections N] [--bytes N,…] [--rounds N] [--seconds S] [--warm-up S] \
     [--server-core N] [--load-core N] [--json FILE]";
-
-const SERVERS: [&str; 3] = [
-    "wirewright-broadcast",
-    "tokio-tungstenite-broadcast",
-    "sockudo-ws-broadcast",
-];
-
-/// Files that this process and a server need beside the connections.
-const SPARE_FILES: u64 = 64;
 
 struct Options {
     contestants: Vec<Contestant>,
@@ -43,7 +34,7 @@ fn options() -> Result<Options> {
     let sizes = args.list("--bytes")?;
     let sizes = sizes.unwrap_or_else(|| vec!["100".to_owned(), "1024".to_owned()]);
     let options = Options {
-        contestants: contestants(&mut args)?,
+        contestants: servers::among(&BROADCAST, &mut args, &BROADCAST)?,
         connections: args.option("--connections")?.unwrap_or(10_000),
         sizes: sizes
             .iter()
@@ -62,24 +53,6 @@ fn options() -> Result<Options> {
     Ok(options)
 }
 
-/// As [`servers::contestants`], from the servers that broadcast: no echo server does.
-fn contestants(args: &mut Args) -> Result<Vec<Contestant>> {
-    let own = args.list("--servers")?;
-    let mut contestants = servers::contestants(args, &[])?;
-    let program = sibling("peer-server")?;
-    for name in own.unwrap_or_else(|| SERVERS.map(str::to_owned).to_vec()) {
-        if name == "none" {
-            continue;
-        }
-        if !SERVERS.contains(&name.as_str()) {
-            return Err(format!("no such server: {name}").into());
-        }
-        let command = format!("{program} {name} {{addr}}");
-        contestants.push(Contestant { name, command });
-    }
-    Ok(contestants)
-}
-
 /// One measurement: a fresh server, everybody connected, a warm-up, and publications one by one.
 fn measure(options: &Options, contestant: &Contestant, bytes: usize) -> Result<Figures> {
     let server = Server::start(&contestant.command, Some(options.server_core))?;
@@ -96,6 +69,7 @@ fn measure(options: &Options, contestant: &Contestant, bytes: usize) -> Result<F
         process::cpu_micros(server.pid())?,
         process::thread_micros()?,
     );
+    audience.close()?;
     let deliveries = times.total() as f64 * options.connections as f64;
     Ok(Figures {
         publications: times.total(),
@@ -122,11 +96,7 @@ fn publish_for(seconds: f64, audience: &mut Audience) -> Result<Histogram> {
 
 fn main() -> Result<()> {
     let options = options()?;
-    let limit = process::raise_file_limit()?;
-    if limit < options.connections as u64 + SPARE_FILES {
-        let connections = options.connections;
-        return Err(format!("{connections} connections do not fit {limit} open files").into());
-    }
+    process::make_room_for(options.connections)?;
     process::pin_to(options.load_core)?;
     let mut results = Vec::new();
     for &bytes in &options.sizes {

@@ -8,12 +8,12 @@ use std::process::{Command, Stdio};
 use rows::Row;
 use serde_json::Value;
 use wirewright_peers::args::Args;
-use wirewright_peers::process::{Server, spawn_on};
+use wirewright_peers::process::{Cores, Server, spawn_on};
 use wirewright_peers::servers::{self, Contestant, PEERS, sibling};
 use wirewright_peers::{Result, process, stats};
 
 const USAGE: &str = "echo [--servers NAME,…] [--server NAME='COMMAND {addr}']… [--rows NAME,…] \
-    [--rounds N] [--seconds S] [--warm-up S] [--server-core N] [--load-core N] \
+    [--rounds N] [--seconds S] [--warm-up S] [--server-core N,…] [--load-core N] \
     [--json FILE] [--list]";
 
 struct Options {
@@ -22,7 +22,7 @@ struct Options {
     rounds: usize,
     seconds: f64,
     warm_up: f64,
-    server_core: usize,
+    server_core: Cores,
     load_core: usize,
     json: String,
 }
@@ -35,7 +35,9 @@ fn options() -> Result<Options> {
         rounds: args.option("--rounds")?.unwrap_or(5),
         seconds: args.option("--seconds")?.unwrap_or(2.0),
         warm_up: args.option("--warm-up")?.unwrap_or(0.5),
-        server_core: args.option("--server-core")?.unwrap_or(0),
+        server_core: args
+            .option("--server-core")?
+            .unwrap_or(Cores::from(Some(0))),
         load_core: args.option("--load-core")?.unwrap_or(1),
         json: args
             .option("--json")?
@@ -55,7 +57,7 @@ fn options() -> Result<Options> {
 
 /// One measurement: a fresh server, a warm-up, and the figures of the load.
 fn measure(options: &Options, contestant: &Contestant, row: &Row) -> Result<Value> {
-    let server = Server::start(&contestant.command, Some(options.server_core))?;
+    let server = Server::start(&contestant.command, options.server_core)?;
     let mut load = Command::new(sibling("load")?);
     load.arg(server.addr.to_string())
         .args(["--connections", &row.connections.to_string()])

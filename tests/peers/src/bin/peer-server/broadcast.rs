@@ -14,7 +14,9 @@ use sockudo_ws::PubSub;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_tungstenite::accept_async_with_config;
 use tungstenite::protocol::WebSocketConfig;
-use wirewright::{Caller, Listener, Message, Outcome, Rejection, Reply, Service, UpgradeRequest};
+use wirewright::{
+    Caller, KeepAliveOptions, Listener, Message, Outcome, Rejection, Reply, Service, UpgradeRequest,
+};
 use wirewright_peers::Result;
 
 use crate::peers;
@@ -42,7 +44,11 @@ impl Service for Subscriber {
 
 pub fn wirewright(addr: SocketAddr) -> Result<()> {
     let upgrade = |_: &UpgradeRequest| Ok::<_, Rejection>(Subscriber);
-    let builder = Listener::builder().threads(1).compression(None);
+    // No Pings: the peers send none either, and the subscribers do not answer any.
+    let builder = Listener::builder()
+        .threads(1)
+        .compression(None)
+        .keep_alive(KeepAliveOptions::off());
     let listener = builder.start(addr, upgrade)?;
     println!("listening on {addr}");
     listener.wait();

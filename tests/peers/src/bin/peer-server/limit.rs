@@ -131,7 +131,7 @@ impl Connection {
         };
         if let Some(head) = &mut self.head {
             head.extend_from_slice(&buffer[..read]);
-            if let Some(response) = frames::response_to(head)? {
+            if let Some(response) = frames::response_to(head, "")? {
                 self.stream.write_all(response.as_bytes())?;
                 self.head = None;
             }

@@ -2,6 +2,7 @@
 
 mod broadcast;
 mod corked;
+mod deflate;
 mod limit;
 mod peers;
 
@@ -27,6 +28,8 @@ fn main() -> Result<()> {
         "wirewright-broadcast" => broadcast::wirewright(addr),
         "tokio-tungstenite-broadcast" => broadcast::tokio_tungstenite(addr),
         "sockudo-ws-broadcast" => broadcast::sockudo(addr),
+        "sockudo-ws-deflate" => peers::serve(addr, deflate::sockudo),
+        "yawc-deflate" => peers::serve(addr, deflate::yawc),
         other => Err(format!("no such server: {other}").into()),
     }
 }

@@ -46,12 +46,17 @@ where
 
 /// The handshake for the peers that take a stream on which it has been done.
 async fn shake_hands(stream: &mut TcpStream) -> Result<()> {
+    shake_hands_with(stream, "").await
+}
+
+/// As [`shake_hands`], with more header lines in the answer.
+pub async fn shake_hands_with(stream: &mut TcpStream, headers: &str) -> Result<()> {
     let mut head = Vec::new();
     loop {
         if stream.read_buf(&mut head).await? == 0 {
             return Err("closed during the handshake".into());
         }
-        if let Some(response) = frames::response_to(&head)? {
+        if let Some(response) = frames::response_to(&head, headers)? {
             return Ok(stream.write_all(response.as_bytes()).await?);
         }
     }
@@ -84,7 +89,7 @@ async fn echo_frames<S: AsyncRead + AsyncWrite + Unpin>(socket: WebSocket<S>) ->
 }
 
 /// Echoes each message with a write of its own.
-async fn echo<S, M, E>(mut socket: S, is_data: impl Fn(&M) -> bool) -> Result<()>
+pub async fn echo<S, M, E>(mut socket: S, is_data: impl Fn(&M) -> bool) -> Result<()>
 where
     S: Stream<Item = Result<M, E>> + Sink<M, Error = E> + Unpin,
     E: std::error::Error + 'static,
@@ -147,17 +152,20 @@ pub async fn tokio_websockets_batched(mut stream: TcpStream) -> Result<()> {
 
 pub async fn accept_sockudo(mut stream: TcpStream) -> Result<WebSocketStream<TcpStream>> {
     shake_hands(&mut stream).await?;
-    // No timers: the other peers have none either.
-    let config = sockudo_ws::Config::builder()
+    Ok(WebSocketStream::server(stream, sockudo_config()))
+}
+
+/// No timers: the other peers have none either.
+pub fn sockudo_config() -> sockudo_ws::Config {
+    sockudo_ws::Config::builder()
         .max_payload_length(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
         .idle_timeout(0)
         .auto_ping(false)
-        .build();
-    Ok(WebSocketStream::server(stream, config))
+        .build()
 }
 
-fn is_sockudo_data(message: &sockudo_ws::Message) -> bool {
+pub fn is_sockudo_data(message: &sockudo_ws::Message) -> bool {
     message.is_text() || message.is_binary()
 }
 

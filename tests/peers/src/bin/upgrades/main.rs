@@ -1,14 +1,12 @@
 //! Connections that are opened, upgraded and reset, over and over: what a handshake costs a server.
 
-use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+mod load;
+
 use std::time::{Duration, Instant};
 
-use rustix::net::sockopt::set_socket_linger;
+use load::Load;
 use serde_json::json;
 use wirewright_peers::args::Args;
-use wirewright_peers::frames;
 use wirewright_peers::process::{self, Server};
 use wirewright_peers::servers::{self, Contestant};
 use wirewright_peers::table::{Table, figure};
@@ -56,44 +54,25 @@ fn options() -> Result<Options> {
     Ok(options)
 }
 
-/// One connection from its first to its last. It is reset, so that no port waits for a minute.
-fn upgrade(addr: SocketAddr) -> Result<()> {
-    let mut stream = TcpStream::connect(addr)?;
-    frames::connect(&mut stream)?;
-    Ok(set_socket_linger(&stream, Some(Duration::ZERO))?)
-}
-
-/// Upgrades a second, and user and system time of the server for each in µs.
-type Figures = [f64; 3];
+/// Upgrades a second; user and system time of the server, and time of the load, for each in µs.
+type Figures = [f64; 4];
 
 fn measure(options: &Options, contestant: &Contestant) -> Result<Figures> {
     let server = Server::start(&contestant.command, Some(options.server_core))?;
-    let (over, count) = (AtomicBool::new(false), AtomicU64::new(0));
-    let work = || -> std::result::Result<(), String> {
-        while !over.load(Ordering::Relaxed) {
-            upgrade(server.addr).map_err(|error| error.to_string())?;
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..options.in_flight).map(|_| scope.spawn(work)).collect();
-        thread::sleep(Duration::from_secs_f64(options.warm_up));
-        let (start, cpu) = (Instant::now(), process::cpu_micros(server.pid())?);
-        let before = count.load(Ordering::Relaxed);
-        thread::sleep(Duration::from_secs_f64(options.seconds));
-        let upgrades = (count.load(Ordering::Relaxed) - before).max(1) as f64;
-        let (seconds, after) = (
-            start.elapsed().as_secs_f64(),
-            process::cpu_micros(server.pid())?,
-        );
-        over.store(true, Ordering::Relaxed);
-        for worker in workers {
-            worker.join().map_err(|_| "a worker panicked")??;
-        }
-        let (user, system) = (after.0 - cpu.0, after.1 - cpu.1);
-        Ok([upgrades / seconds, user / upgrades, system / upgrades])
-    })
+    let mut load = Load::start(server.addr, options.in_flight)?;
+    load.run(Instant::now() + Duration::from_secs_f64(options.warm_up))?;
+
+    let cpu = || process::cpu_micros(server.pid());
+    load.upgrades = 0;
+    let (start, before, own) = (Instant::now(), cpu()?, process::thread_micros()?);
+    load.run(start + Duration::from_secs_f64(options.seconds))?;
+    let (seconds, after) = (start.elapsed().as_secs_f64(), cpu()?);
+    let own = process::thread_micros()? - own;
+
+    let upgrades = load.upgrades.max(1) as f64;
+    let (user, system) = (after.0 - before.0, after.1 - before.1);
+    let [user, system, own] = [user, system, own].map(|micros| micros / upgrades);
+    Ok([upgrades / seconds, user, system, own])
 }
 
 fn main() -> Result<()> {
@@ -106,15 +85,16 @@ fn main() -> Result<()> {
         eprintln!("{}", contestant.name);
         rounds[index].push(measure(&options, contestant)?);
     }
-    let mut table = Table::new(["server", "upgrades/s", "user µs", "system µs"]);
+    let mut table = Table::new(["server", "upgrades/s", "user µs", "system µs", "load µs"]);
     let mut results = serde_json::Map::new();
     for (contestant, rounds) in options.contestants.iter().zip(&rounds) {
-        let medians = [0, 1, 2].map(|at| stats::median(rounds.iter().map(|round| round[at])));
+        let medians = [0, 1, 2, 3].map(|at| stats::median(rounds.iter().map(|round| round[at])));
         let cells = medians.map(figure);
         table.row(std::iter::once(contestant.name.clone()).chain(cells));
-        let [per_second, user, system] = medians;
+        let [per_second, user, system, load] = medians;
         let entry = json!({
-            "per_second": per_second, "user_us": user, "system_us": system, "rounds": rounds,
+            "per_second": per_second, "user_us": user, "system_us": system, "load_us": load,
+            "rounds": rounds,
         });
         results.insert(contestant.name.clone(), entry);
     }
