@@ -6,6 +6,7 @@ pub mod crowd;
 pub mod frames;
 pub mod histogram;
 pub mod process;
+pub mod run;
 pub mod servers;
 pub mod stats;
 pub mod table;

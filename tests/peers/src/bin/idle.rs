@@ -8,6 +8,7 @@ use wirewright_peers::args::Args;
 use wirewright_peers::crowd::Crowd;
 use wirewright_peers::frames;
 use wirewright_peers::process::{self, Server};
+use wirewright_peers::run::Run;
 use wirewright_peers::servers::{self, Contestant};
 use wirewright_peers::table::{Table, figure};
 use wirewright_peers::{Result, stats};
@@ -18,11 +19,7 @@ const USAGE: &str = "idle --server NAME='COMMAND {addr}'… [--connections N] [-
 struct Options {
     contestants: Vec<Contestant>,
     connections: usize,
-    rounds: usize,
-    seconds: f64,
-    server_core: usize,
-    load_core: usize,
-    json: String,
+    run: Run,
 }
 
 fn options() -> Result<Options> {
@@ -31,13 +28,7 @@ fn options() -> Result<Options> {
         // None of the peers pings by itself.
         contestants: servers::contestants(&mut args, &[])?,
         connections: args.option("--connections")?.unwrap_or(10_000),
-        rounds: args.option("--rounds")?.unwrap_or(1),
-        seconds: args.option("--seconds")?.unwrap_or(60.0),
-        server_core: args.option("--server-core")?.unwrap_or(0),
-        load_core: args.option("--load-core")?.unwrap_or(1),
-        json: args
-            .option("--json")?
-            .unwrap_or_else(|| "idle.json".to_owned()),
+        run: Run::from_args(&mut args, "idle", 1, 60.0)?,
     };
     args.finish().map_err(|error| format!("{error}\n{USAGE}"))?;
     Ok(options)
@@ -58,8 +49,8 @@ fn open(server: &Server, connections: usize, time: Duration) -> Result<Crowd> {
 type Figures = [f64; 3];
 
 fn measure(options: &Options, contestant: &Contestant) -> Result<Figures> {
-    let server = Server::start(&contestant.command, Some(options.server_core))?;
-    let time = Duration::from_secs_f64(options.seconds);
+    let server = Server::start(&contestant.command, Some(options.run.server_core))?;
+    let time = Duration::from_secs_f64(options.run.seconds);
     // A server's first second has more to do than those that follow.
     let opening = time.min(Duration::from_secs(25));
     let mut crowd = open(&server, options.connections, opening)?;
@@ -68,7 +59,7 @@ fn measure(options: &Options, contestant: &Contestant) -> Result<Figures> {
     let before = process::activity(server.pid())?;
     crowd.answer_for(time)?;
     let after = process::activity(server.pid())?;
-    let per = options.connections as f64 * options.seconds;
+    let per = options.connections as f64 * options.run.seconds;
     let pings = crowd.pings as f64;
     let figures = [
         after.micros - before.micros,
@@ -81,9 +72,9 @@ fn measure(options: &Options, contestant: &Contestant) -> Result<Figures> {
 fn main() -> Result<()> {
     let options = options()?;
     process::make_room_for(options.connections)?;
-    process::pin_to(options.load_core)?;
+    process::pin_to(options.run.load_core)?;
     let mut rounds: Vec<Vec<Figures>> = vec![Vec::new(); options.contestants.len()];
-    for index in stats::interleave(options.contestants.len(), options.rounds) {
+    for index in stats::interleave(options.contestants.len(), options.run.rounds) {
         let contestant = &options.contestants[index];
         eprintln!("{}", contestant.name);
         rounds[index].push(measure(&options, contestant)?);
@@ -106,5 +97,5 @@ fn main() -> Result<()> {
     }
     println!("{}", table.markdown());
     let all = json!({ "connections": options.connections, "servers": results });
-    Ok(std::fs::write(&options.json, format!("{all:#}\n"))?)
+    Ok(std::fs::write(&options.run.json, format!("{all:#}\n"))?)
 }

@@ -10,6 +10,7 @@ use report::Figures;
 use wirewright_peers::args::Args;
 use wirewright_peers::histogram::Histogram;
 use wirewright_peers::process::{self, Server};
+use wirewright_peers::run::Run;
 use wirewright_peers::servers::{self, BROADCAST, Contestant};
 use wirewright_peers::{Result, stats};
 
@@ -21,12 +22,8 @@ struct Options {
     contestants: Vec<Contestant>,
     connections: usize,
     sizes: Vec<usize>,
-    rounds: usize,
-    seconds: f64,
     warm_up: f64,
-    server_core: usize,
-    load_core: usize,
-    json: String,
+    run: Run,
 }
 
 fn options() -> Result<Options> {
@@ -40,14 +37,8 @@ fn options() -> Result<Options> {
             .iter()
             .map(|size| size.parse())
             .collect::<Result<_, _>>()?,
-        rounds: args.option("--rounds")?.unwrap_or(3),
-        seconds: args.option("--seconds")?.unwrap_or(5.0),
         warm_up: args.option("--warm-up")?.unwrap_or(1.0),
-        server_core: args.option("--server-core")?.unwrap_or(0),
-        load_core: args.option("--load-core")?.unwrap_or(1),
-        json: args
-            .option("--json")?
-            .unwrap_or_else(|| "broadcast.json".to_owned()),
+        run: Run::from_args(&mut args, "broadcast", 3, 5.0)?,
     };
     args.finish().map_err(|error| format!("{error}\n{USAGE}"))?;
     Ok(options)
@@ -55,7 +46,7 @@ fn options() -> Result<Options> {
 
 /// One measurement: a fresh server, everybody connected, a warm-up, and publications one by one.
 fn measure(options: &Options, contestant: &Contestant, bytes: usize) -> Result<Figures> {
-    let server = Server::start(&contestant.command, Some(options.server_core))?;
+    let server = Server::start(&contestant.command, Some(options.run.server_core))?;
     let mut audience = Audience::open(server.addr, options.connections, bytes)?;
     publish_for(options.warm_up, &mut audience)?;
     let before = (
@@ -63,7 +54,7 @@ fn measure(options: &Options, contestant: &Contestant, bytes: usize) -> Result<F
         process::thread_micros()?,
     );
     let start = Instant::now();
-    let times = publish_for(options.seconds, &mut audience)?;
+    let times = publish_for(options.run.seconds, &mut audience)?;
     let seconds = start.elapsed().as_secs_f64();
     let after = (
         process::cpu_micros(server.pid())?,
@@ -97,11 +88,11 @@ fn publish_for(seconds: f64, audience: &mut Audience) -> Result<Histogram> {
 fn main() -> Result<()> {
     let options = options()?;
     process::make_room_for(options.connections)?;
-    process::pin_to(options.load_core)?;
+    process::pin_to(options.run.load_core)?;
     let mut results = Vec::new();
     for &bytes in &options.sizes {
         let mut rounds = vec![Vec::new(); options.contestants.len()];
-        for index in stats::interleave(options.contestants.len(), options.rounds) {
+        for index in stats::interleave(options.contestants.len(), options.run.rounds) {
             let contestant = &options.contestants[index];
             eprintln!("{bytes} B: {}", contestant.name);
             let figures = measure(&options, contestant, bytes)

@@ -80,9 +80,9 @@ pub fn write_json(options: &Options, results: &[Result]) -> std::io::Result<()> 
     let sizes = results.iter().map(|result| result.json(options));
     let all = json!({
         "connections": options.connections,
-        "rounds": options.rounds,
-        "seconds": options.seconds,
+        "rounds": options.run.rounds,
+        "seconds": options.run.seconds,
         "sizes": sizes.collect::<Vec<_>>(),
     });
-    std::fs::write(&options.json, format!("{all:#}\n"))
+    std::fs::write(&options.run.json, format!("{all:#}\n"))
 }

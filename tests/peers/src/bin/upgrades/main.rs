@@ -8,6 +8,7 @@ use load::Load;
 use serde_json::json;
 use wirewright_peers::args::Args;
 use wirewright_peers::process::{self, Server};
+use wirewright_peers::run::Run;
 use wirewright_peers::servers::{self, Contestant};
 use wirewright_peers::table::{Table, figure};
 use wirewright_peers::{Result, stats};
@@ -28,12 +29,8 @@ const DEFAULT: [&str; 5] = [
 struct Options {
     contestants: Vec<Contestant>,
     in_flight: usize,
-    rounds: usize,
-    seconds: f64,
     warm_up: f64,
-    server_core: usize,
-    load_core: usize,
-    json: String,
+    run: Run,
 }
 
 fn options() -> Result<Options> {
@@ -41,14 +38,8 @@ fn options() -> Result<Options> {
     let options = Options {
         contestants: servers::contestants(&mut args, &DEFAULT)?,
         in_flight: args.option("--in-flight")?.unwrap_or(16),
-        rounds: args.option("--rounds")?.unwrap_or(5),
-        seconds: args.option("--seconds")?.unwrap_or(2.0),
         warm_up: args.option("--warm-up")?.unwrap_or(0.3),
-        server_core: args.option("--server-core")?.unwrap_or(0),
-        load_core: args.option("--load-core")?.unwrap_or(1),
-        json: args
-            .option("--json")?
-            .unwrap_or_else(|| "upgrades.json".to_owned()),
+        run: Run::from_args(&mut args, "upgrades", 5, 2.0)?,
     };
     args.finish().map_err(|error| format!("{error}\n{USAGE}"))?;
     Ok(options)
@@ -58,14 +49,14 @@ fn options() -> Result<Options> {
 type Figures = [f64; 4];
 
 fn measure(options: &Options, contestant: &Contestant) -> Result<Figures> {
-    let server = Server::start(&contestant.command, Some(options.server_core))?;
+    let server = Server::start(&contestant.command, Some(options.run.server_core))?;
     let mut load = Load::start(server.addr, options.in_flight)?;
     load.run(Instant::now() + Duration::from_secs_f64(options.warm_up))?;
 
     let cpu = || process::cpu_micros(server.pid());
     load.upgrades = 0;
     let (start, before, own) = (Instant::now(), cpu()?, process::thread_micros()?);
-    load.run(start + Duration::from_secs_f64(options.seconds))?;
+    load.run(start + Duration::from_secs_f64(options.run.seconds))?;
     let (seconds, after) = (start.elapsed().as_secs_f64(), cpu()?);
     let own = process::thread_micros()? - own;
 
@@ -78,9 +69,9 @@ fn measure(options: &Options, contestant: &Contestant) -> Result<Figures> {
 fn main() -> Result<()> {
     let options = options()?;
     process::raise_file_limit()?;
-    process::pin_to(options.load_core)?;
+    process::pin_to(options.run.load_core)?;
     let mut rounds: Vec<Vec<Figures>> = vec![Vec::new(); options.contestants.len()];
-    for index in stats::interleave(options.contestants.len(), options.rounds) {
+    for index in stats::interleave(options.contestants.len(), options.run.rounds) {
         let contestant = &options.contestants[index];
         eprintln!("{}", contestant.name);
         rounds[index].push(measure(&options, contestant)?);
@@ -100,5 +91,5 @@ fn main() -> Result<()> {
     }
     println!("{}", table.markdown());
     let all = json!({ "in_flight": options.in_flight, "servers": results });
-    Ok(std::fs::write(&options.json, format!("{all:#}\n"))?)
+    Ok(std::fs::write(&options.run.json, format!("{all:#}\n"))?)
 }
