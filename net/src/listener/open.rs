@@ -183,11 +183,8 @@ impl Open {
         let queued = sending.uncork(&mut ctx.lent)?;
         self.told.tell(&mut sending, self.caller.figures());
         self.caller.note(&mut sending);
-        if self.stopped & QUEUE != 0 {
-            if !sending.is_paused() {
-                self.stopped &= !QUEUE;
-            }
-        } else if queued >= ctx.mark && sending.is_own_fault() {
+        // If it has stopped and what it waits for has left, noting that has earned it a turn.
+        if self.stopped & QUEUE == 0 && queued >= ctx.mark && sending.is_own_fault() {
             self.stopped |= pause(&mut sending, self.caller.tuning());
         }
         let (closing, drained) = (sending.is_close_sent(), sending.drained != 0);
