@@ -306,11 +306,7 @@ impl Caller {
         let (outgoing, out) = sending.open()?;
         send(outgoing, out)?;
         let sent = sending.written();
-        let look = self.note(&mut sending) && !sending.corked;
-        drop(sending);
-        if look {
-            self.look();
-        }
+        self.note_and_look(sending);
         sent
     }
 

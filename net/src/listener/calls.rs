@@ -164,11 +164,7 @@ impl Caller {
         self.figures().pongs_out.add_anywhere(1);
         // A transport that is gone is the loop's to find.
         let _ = sending.written();
-        let look = self.note(&mut sending) && !sending.corked;
-        drop(sending);
-        if look {
-            self.look();
-        }
+        self.note_and_look(sending);
     }
 }
 

@@ -144,11 +144,7 @@ impl MessageSink for To<'_> {
         match sent {
             Ok(sent) => Ok(self.caller.sent(sending, Ok(sent))?),
             Err(error) => {
-                let look = self.caller.note(&mut sending) && !sending.corked;
-                drop(sending);
-                if look {
-                    self.caller.look();
-                }
+                self.caller.note_and_look(sending);
                 Err(error)
             }
         }

@@ -1,11 +1,11 @@
 //! Who stops whom: peers that are not to be read from, senders that wait.
 
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::caller::Caller;
-use super::sending::{PAUSED, WAITERS};
+use super::sending::{PAUSED, Sending, WAITERS};
 use crate::error::SendError;
 
 impl Caller {
@@ -77,6 +77,16 @@ impl Caller {
             sending.above |= WAITERS;
         }
         drained
+    }
+
+    /// Notes what was sent on another than the usual way, and has the loop look at the connection
+    /// if it is to.
+    pub(super) fn note_and_look(&self, mut sending: MutexGuard<'_, Sending>) {
+        let look = self.note(&mut sending) && !sending.corked;
+        drop(sending);
+        if look {
+            self.look();
+        }
     }
 
     /// Stops reading, for this reason.
