@@ -95,6 +95,12 @@ impl Inbox {
         self.buffer.filled()
     }
 
+    /// The same, to be changed in place, as a [`Layer`](crate::Layer) does; only of an inbox that
+    /// no connection reads.
+    pub fn unread_mut(&mut self) -> &mut [u8] {
+        self.buffer.filled_mut()
+    }
+
     /// Removes `n` bytes from the front, which a handshake has read.
     pub fn consume(&mut self, n: usize) {
         self.buffer.consume(n);

@@ -76,7 +76,9 @@ pub use header::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER};
 pub use inbox::Inbox;
 pub use incoming::{Event, Fragment, Incoming};
 pub use keepalive::{KeepAlive, KeepAliveAction, KeepAliveOptions, Wake, WakeReason};
-pub use layer::{Layer, LayerError, LayerState};
+pub use layer::{
+    ClientLayers, Layer, LayerError, LayerState, Opened, PeerCertificate, Security, ServerLayers,
+};
 pub use mask::Mask;
 pub use masking_keys::MaskingKeys;
 pub use message::{Message, MessageBuf, MessageKind};

@@ -48,6 +48,18 @@ impl Outbox {
         self.buffer.extend(bytes);
     }
 
+    /// Room for `n` bytes behind what is waiting, to be written in place; say
+    /// [`filled`](Self::filled) for as many as were.
+    pub fn space(&mut self, n: usize) -> &mut [u8] {
+        &mut self.buffer.reserve(n)[..n]
+    }
+
+    /// The first `n` bytes of [`space`](Self::space) are to be sent. More than there was room for
+    /// counts as all of it.
+    pub fn filled(&mut self, n: usize) {
+        self.buffer.advance(n.min(self.buffer.room()));
+    }
+
     /// Bytes that wait to be sent.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -17,6 +17,14 @@ pub trait Credentials: Send + Sync {
     /// # Errors
     /// [`CredentialsError`], with which the connection attempt fails, nothing having been sent.
     fn headers(&self, uri: &Uri, headers: &mut Headers) -> Result<(), CredentialsError>;
+
+    /// The server has answered 401 to what [`headers`](Self::headers) had put into `sent`. Whether
+    /// it is worth asking once more, with other credentials than these: what was cached of them is
+    /// to be forgotten. Not asked again for the same attempt to connect. `false` by default.
+    fn refused(&self, uri: &Uri, sent: &Headers) -> bool {
+        let _ = (uri, sent);
+        false
+    }
 }
 
 /// Why there are no credentials for a handshake.

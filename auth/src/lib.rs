@@ -1,0 +1,7 @@
+//! Who is there: credentials that a client shows in its handshake, and authenticators that a
+//! listener asks about them. Knows neither sockets nor TLS of the connections themselves; what it
+//! asks of token endpoints, key sets and directories goes over connections of its own.
+
+mod error;
+
+pub use error::ConfigError;
