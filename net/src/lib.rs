@@ -45,6 +45,7 @@ mod listener;
 mod message;
 mod metrics;
 mod reply;
+mod secure;
 mod trace;
 mod typed;
 mod workers;

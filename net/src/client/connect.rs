@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wirewright_core::handshake::{Awaiting, ClientRequest, Credentials, HandshakeError, Response};
-use wirewright_core::{MaskingKeys, Uri};
+use wirewright_core::{ClientLayers, MaskingKeys, Uri};
 
 use super::driver::Opened;
 use super::error::{ClientError, Deadline};
@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) fallbacks: Vec<Uri>,
     /// Asked anew for every handshake.
     pub(super) credentials: Option<Arc<dyn Credentials>>,
+    /// What is put between the socket and a connection to a `wss` URI.
+    pub(super) layers: Option<Arc<dyn ClientLayers>>,
     /// The value of `Cookie`, if there is one.
     pub(super) cookies: String,
     pub(super) reach: Reach,
@@ -60,7 +62,7 @@ pub(super) fn open(plan: &Plan) -> Result<Connected, ClientError> {
 fn open_any(plan: &Plan) -> Result<Connected, ClientError> {
     let urls: Vec<&Uri> = [plan.request.uri()].into_iter().chain(&plan.fallbacks).collect();
     // Before any other is tried, which may be one without TLS.
-    if urls.iter().any(|uri| uri.is_secure()) {
+    if plan.layers.is_none() && urls.iter().any(|uri| uri.is_secure()) {
         return Err(ClientError::TlsMissing);
     }
     let total = Due::total(plan.reach.timeouts.total);
@@ -155,22 +157,26 @@ impl Plan {
         if metrics::ON {
             metrics::request(metrics::CLIENT, &uri.to_string());
         }
-        // The seam for TLS, which is to be spoken with the host of this URI: a layer between the
-        // socket and the buffers of the wire below.
-        if uri.is_secure() {
-            return Err(ClientError::TlsMissing);
-        }
+        let layer = match (&self.layers, uri.is_secure()) {
+            (_, false) => None,
+            (Some(layers), true) => Some(layers.layer(uri.host()).map_err(Arc::new)?),
+            (None, true) => return Err(ClientError::TlsMissing),
+        };
         let (mut key, mut seed) = ([0; 16], [0; 32]);
         fill(&mut key)?;
         fill(&mut seed)?;
 
         let mut wire = self.reach.open(&uri, *request.handshake_limits(), total)?;
+        if let Some(layer) = layer {
+            wire.due = total.step(self.reach.timeouts.tls, Deadline::Tls);
+            wire.secure(layer)?;
+        }
         wire.due = total.step(self.reach.timeouts.handshake, Deadline::Handshake);
         let awaiting = request.send(key, &mut wire.outbox);
         let response = shake_hands(&mut wire, awaiting)?;
-        let Wire { socket, inbox, outbox, .. } = wire;
+        let Wire { socket, inbox, outbox, secured, .. } = wire;
         let (keys, agreement) = (MaskingKeys::from_seed(seed), response.deflate());
-        let opened = Opened { socket, inbox, outbox, keys, agreement };
+        let opened = Opened { socket, inbox, outbox, secured, keys, agreement };
         Ok(Connected { opened, response, uri })
     }
 }
