@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wirewright_core::handshake::{Awaiting, ClientRequest, Credentials, HandshakeError, Response};
-use wirewright_core::{ClientLayers, MaskingKeys, Uri};
+use wirewright_core::{ClientLayers, Layer, MaskingKeys, Uri};
 
 use super::driver::Opened;
 use super::error::{ClientError, Deadline};
@@ -62,7 +62,7 @@ pub(super) fn open(plan: &Plan) -> Result<Connected, ClientError> {
 fn open_any(plan: &Plan) -> Result<Connected, ClientError> {
     let urls: Vec<&Uri> = [plan.request.uri()].into_iter().chain(&plan.fallbacks).collect();
     // Before any other is tried, which may be one without TLS.
-    if plan.layers.is_none() && urls.iter().any(|uri| uri.is_secure()) {
+    if plan.layers.is_none() && !cfg!(feature = "tls") && urls.iter().any(|uri| uri.is_secure()) {
         return Err(ClientError::TlsMissing);
     }
     let total = Due::total(plan.reach.timeouts.total);
@@ -150,6 +150,14 @@ impl Plan {
         Ok(())
     }
 
+    /// What is put between the socket and a connection to this host.
+    fn layer(&self, host: &str) -> Result<Box<dyn Layer>, ClientError> {
+        match &self.layers {
+            Some(layers) => Ok(layers.layer(host).map_err(Arc::new)?),
+            None => usual_layer(host),
+        }
+    }
+
     /// Asks the server of this very URI.
     fn open_here(&self, request: ClientRequest, total: Due) -> Result<Connected, ClientError> {
         let uri = request.uri().clone();
@@ -157,11 +165,7 @@ impl Plan {
         if metrics::ON {
             metrics::request(metrics::CLIENT, &uri.to_string());
         }
-        let layer = match (&self.layers, uri.is_secure()) {
-            (_, false) => None,
-            (Some(layers), true) => Some(layers.layer(uri.host()).map_err(Arc::new)?),
-            (None, true) => return Err(ClientError::TlsMissing),
-        };
+        let layer = if uri.is_secure() { Some(self.layer(uri.host())?) } else { None };
         let (mut key, mut seed) = ([0; 16], [0; 32]);
         fill(&mut key)?;
         fill(&mut seed)?;
@@ -179,6 +183,19 @@ impl Plan {
         let opened = Opened { socket, inbox, outbox, secured, keys, agreement };
         Ok(Connected { opened, response, uri })
     }
+}
+
+/// A layer as it is where nothing else is said.
+#[cfg(feature = "tls")]
+fn usual_layer(host: &str) -> Result<Box<dyn Layer>, ClientError> {
+    let tls = wirewright_tls::ClientTls::platform();
+    let tls = tls.map_err(|error| Arc::new(wirewright_core::LayerError::permanent(error)))?;
+    Ok(tls.layer(host).map_err(Arc::new)?)
+}
+
+#[cfg(not(feature = "tls"))]
+fn usual_layer(_: &str) -> Result<Box<dyn Layer>, ClientError> {
+    Err(ClientError::TlsMissing)
 }
 
 fn shake_hands(wire: &mut Wire, mut awaiting: Awaiting) -> Result<Response, ClientError> {

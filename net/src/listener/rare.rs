@@ -85,6 +85,7 @@ impl Rare {
     /// Whether anything must be looked at before a message can be sent the usual way.
     pub(super) fn is_in_the_way(&self) -> bool {
         !self.waiting.is_empty()
+            || self.sealed() > 0
             || self.owed.is_some()
             || self.charge.as_ref().is_some_and(|charge| charge.bytes() > 0 && charge.is_exceeded())
     }

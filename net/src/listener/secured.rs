@@ -218,6 +218,10 @@ impl Sending {
                 Ok(())
             }
         });
+        if sealing.waiting() > 0 {
+            // It counts beside what is encoded.
+            self.gate = 0;
+        }
         self.taken(taken);
         left
     }
@@ -249,6 +253,9 @@ impl Sending {
             done += secure.seal_slice(&payload[done..], wire).map_err(broken)?;
             Ok(())
         });
+        if sealing.waiting() > 0 {
+            self.gate = 0;
+        }
         self.taken(taken);
         left.map(|_| payload.len() - done)
     }

@@ -55,8 +55,9 @@ impl ClientBuilder {
     }
 
     /// How connections to `wss` URLs are secured: own certificate authorities, a client
-    /// certificate, versions and cipher suites. By default they are as
-    /// `wirewright_tls::ClientTls::default()` has them.
+    /// certificate, versions and cipher suites. By default, with the feature `tls`, as
+    /// `wirewright::tls::ClientTls::platform()` has it: the server is trusted if the platform's
+    /// authorities vouch for it, over TLS 1.2 or 1.3.
     pub fn tls(mut self, layers: impl ClientLayers + 'static) -> Self {
         self.layers = Some(Arc::new(layers));
         self
