@@ -2,6 +2,12 @@
 //! listener asks about them. Knows neither sockets nor TLS of the connections themselves; what it
 //! asks of token endpoints, key sets and directories goes over connections of its own.
 
+mod algorithm;
 mod error;
+mod json;
+mod keys;
 
+pub use algorithm::JwtAlgorithm;
 pub use error::ConfigError;
+pub use json::JsonError;
+pub use keys::{JwkSet, JwksError, SigningKey, VerifyingKey};
