@@ -3,5 +3,10 @@
 //! asks of token endpoints, key sets and directories goes over connections of its own.
 
 mod error;
+mod server;
 
 pub use error::ConfigError;
+
+pub use server::authorization::{BasicCredentials, BasicError};
+pub use server::bearer::BearerScheme;
+pub use server::scopes::Scopes;
