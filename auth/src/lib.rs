@@ -6,8 +6,12 @@ mod algorithm;
 mod error;
 mod json;
 mod keys;
+mod server;
 
 pub use algorithm::JwtAlgorithm;
 pub use error::ConfigError;
 pub use json::JsonError;
 pub use keys::{JwkSet, JwksError, SigningKey, VerifyingKey};
+pub use server::authorization::{BasicCredentials, BasicError};
+pub use server::bearer::BearerScheme;
+pub use server::scopes::Scopes;
