@@ -3,13 +3,19 @@
 //! asks of token endpoints, key sets and directories goes over connections of its own.
 
 mod algorithm;
+mod client;
 mod error;
+mod http;
 mod json;
 mod keys;
+mod loopback;
 mod server;
 
 pub use algorithm::JwtAlgorithm;
+pub use client::ClearTextError;
 pub use error::ConfigError;
+pub use http::EndpointError;
+pub use http::HttpOptions;
 pub use json::JsonError;
 pub use keys::{JwkSet, JwksError, SigningKey, VerifyingKey};
 pub use server::authorization::{BasicCredentials, BasicError};

@@ -1,0 +1,5 @@
+//! What a client shows in its handshakes.
+
+mod clear_text;
+
+pub use clear_text::ClearTextError;
