@@ -13,6 +13,8 @@ mod server;
 
 pub use algorithm::JwtAlgorithm;
 pub use client::ClearTextError;
+pub use client::{Basic, Bearer};
+pub use client::{JwtIssueError, JwtIssuer, JwtIssuerBuilder};
 pub use error::ConfigError;
 pub use http::EndpointError;
 pub use http::HttpOptions;
