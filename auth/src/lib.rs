@@ -22,4 +22,5 @@ pub use json::JsonError;
 pub use keys::{JwkSet, JwksError, SigningKey, VerifyingKey};
 pub use server::authorization::{BasicCredentials, BasicError};
 pub use server::bearer::BearerScheme;
+pub use server::jwt::{JwksEndpoint, JwtError, JwtValidator, JwtValidatorBuilder};
 pub use server::scopes::Scopes;

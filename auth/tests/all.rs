@@ -3,5 +3,9 @@
 
 mod all {
     mod authorization;
+    mod jws_examples;
+    mod jwt_keys;
+    mod s45;
     mod support;
+    mod tokens;
 }

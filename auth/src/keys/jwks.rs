@@ -34,7 +34,7 @@ pub enum JwksError {
     /// Not JSON, or ambiguous.
     #[error("key set: {0}")]
     Json(#[from] JsonError),
-    /// Without `keys`: "a JWK Set [...] MUST have a "keys" member" (RFC 7517 §5).
+    /// Without `keys`: "The JSON object MUST have a "keys" member" (RFC 7517 §5).
     #[error("key set without an array `keys`")]
     NoKeys,
 }

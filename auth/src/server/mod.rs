@@ -3,4 +3,5 @@
 pub(crate) mod authorization;
 pub(crate) mod bearer;
 pub(crate) mod challenge;
+pub(crate) mod jwt;
 pub(crate) mod scopes;
