@@ -6,8 +6,16 @@ mod client;
 mod error;
 mod http;
 mod loopback;
+mod oauth2;
 
 pub use client::ClearTextError;
+pub use client::OAuth2Credentials;
+pub use client::OAuth2Error;
+pub use client::OAuth2Grant;
+pub use client::RefreshOptions;
+pub use client::TokenResponse;
+pub use client::TokenResponseError;
 pub use error::ConfigError;
 pub use http::EndpointError;
 pub use http::HttpOptions;
+pub use oauth2::ClientAuthentication;
