@@ -7,6 +7,7 @@ mod error;
 mod http;
 mod loopback;
 mod oauth2;
+mod server;
 
 pub use client::ClearTextError;
 pub use client::OAuth2Credentials;
@@ -19,3 +20,6 @@ pub use error::ConfigError;
 pub use http::EndpointError;
 pub use http::HttpOptions;
 pub use oauth2::ClientAuthentication;
+pub use server::authorization::{BasicCredentials, BasicError};
+pub use server::bearer::BearerScheme;
+pub use server::scopes::Scopes;

@@ -1,0 +1,6 @@
+//! The listener's side: authenticators, and what they have in common.
+
+pub(crate) mod authorization;
+pub(crate) mod bearer;
+pub(crate) mod challenge;
+pub(crate) mod scopes;

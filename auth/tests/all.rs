@@ -1,0 +1,7 @@
+//! What the crate does, through its public names.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helper fails the test")]
+
+mod all {
+    mod authorization;
+    mod support;
+}
