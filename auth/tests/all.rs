@@ -3,5 +3,11 @@
 
 mod all {
     mod authorization;
+    mod http_server;
+    mod oauth2_answers;
+    mod oauth2_flight;
+    mod oauth2_requests;
+    mod oauth2_secrets;
+    mod oauth2_tls;
     mod support;
 }

@@ -73,7 +73,7 @@ enum Refresh {
 
 impl OAuth2Credentials {
     fn new(parts: Parts) -> Self {
-        Self(Arc::new(Inner { parts, store: Store::new(None) }))
+        Self(Arc::new(Inner { parts, store: Store::new() }))
     }
 
     /// The access token: the one that is held, or a new one. It may block, up to the

@@ -71,10 +71,10 @@ struct State {
 }
 
 impl Store {
-    pub(super) const fn new(refresh_token: Option<SecretString>) -> Self {
+    pub(super) const fn new() -> Self {
         let state = State {
             token: None,
-            refresh_token,
+            refresh_token: None,
             is_fetching: false,
             round: 0,
             last: None,
