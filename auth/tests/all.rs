@@ -3,8 +3,14 @@
 
 mod all {
     mod authorization;
+    mod http_server;
     mod jws_examples;
     mod jwt_keys;
+    mod oauth2_answers;
+    mod oauth2_flight;
+    mod oauth2_requests;
+    mod oauth2_secrets;
+    mod oauth2_tls;
     mod s45;
     mod support;
     mod tokens;

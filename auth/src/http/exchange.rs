@@ -43,17 +43,23 @@ impl From<io::Error> for Failure {
 /// Sends `request` and takes in what is answered; the connection is of no use afterwards.
 pub(super) fn exchange(stream: impl Read + Write, request: &[u8]) -> Result<Received, Failure> {
     let mut reader = BufReader::new(stream);
-    reader.get_mut().write_all(request)?;
-    reader.get_mut().flush()?;
+    let stream = reader.get_mut();
+    let sent = stream.write_all(request).and_then(|()| stream.flush());
     let mut lines = Lines { left: MAX_HEAD };
+    let mut head = lines.head(&mut reader);
+    // Who has closed the connection may have said why before: a refusal, or TLS's alert.
+    if let (Err(Failure::Io(heard)), Err(error)) = (&head, sent)
+        && heard.get_ref().is_none()
+    {
+        return Err(Failure::Io(error));
+    }
     let (status, headers) = loop {
-        let head = lines.head(&mut reader)?;
-        let (status, headers) = parse(&head)?;
+        let (status, headers) = parse(&head?)?;
         // "A client MUST be able to parse one or more 1xx responses received prior to a final
         // response" (RFC 9110 §15.2); there is no switching of protocols here.
         match status {
             101 => return Err(Failure::Protocol("switches to a protocol that nobody asked for")),
-            100..=199 => {}
+            100..=199 => head = lines.head(&mut reader),
             _ => break (status, headers),
         }
     };

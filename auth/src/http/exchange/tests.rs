@@ -159,3 +159,34 @@ fn s47_bodies_over_64_kib_are_refused_in_every_framing() {
         assert_eq!(outcome(answer.as_bytes()), Err("too large: 500".into()), "{claim}");
     }
 }
+
+/// A connection that its peer has closed, after a word or without one.
+struct Closed(&'static [u8]);
+
+impl Read for Closed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn refusal_of_who_does_not_listen_is_heard() {
+    let refusal = b"HTTP/1.1 413 Too Much\r\nContent-Length: 0\r\n\r\n";
+    assert!(
+        matches!(exchange(Closed(refusal), b"request"), Ok(received) if received.status == 413)
+    );
+    let Err(Failure::Io(error)) = exchange(Closed(b""), b"request") else {
+        panic!("nothing was said");
+    };
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
