@@ -8,5 +8,7 @@ mod server;
 pub use error::ConfigError;
 
 pub use server::authorization::{BasicCredentials, BasicError};
+pub use server::basic::scheme::BasicScheme;
+pub use server::basic::{BasicUsers, BasicUsersBuilder};
 pub use server::bearer::BearerScheme;
 pub use server::scopes::Scopes;

@@ -3,5 +3,7 @@
 
 mod all {
     mod authorization;
+    mod basic_file;
+    mod basic_users;
     mod support;
 }
