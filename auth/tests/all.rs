@@ -4,6 +4,7 @@
 mod all {
     mod authorization;
     mod basic_file;
+    mod basic_timing;
     mod basic_users;
     mod support;
 }
