@@ -3,6 +3,9 @@
 
 mod all {
     mod authorization;
+    mod basic_file;
+    mod basic_timing;
+    mod basic_users;
     mod http_server;
     mod jws_examples;
     mod jwt_keys;
