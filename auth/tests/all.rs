@@ -1,0 +1,20 @@
+//! What the crate does, through its public names.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helper fails the test")]
+
+mod all {
+    mod authorization;
+    mod basic_file;
+    mod basic_timing;
+    mod basic_users;
+    mod http_server;
+    mod jws_examples;
+    mod jwt_keys;
+    mod oauth2_answers;
+    mod oauth2_flight;
+    mod oauth2_requests;
+    mod oauth2_secrets;
+    mod oauth2_tls;
+    mod s45;
+    mod support;
+    mod tokens;
+}
