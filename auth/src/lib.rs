@@ -21,5 +21,7 @@ pub use http::EndpointError;
 pub use http::HttpOptions;
 pub use oauth2::ClientAuthentication;
 pub use server::authorization::{BasicCredentials, BasicError};
+pub use server::basic::scheme::BasicScheme;
+pub use server::basic::{BasicUsers, BasicUsersBuilder};
 pub use server::bearer::BearerScheme;
 pub use server::scopes::Scopes;

@@ -9,5 +9,8 @@ mod all {
     mod oauth2_requests;
     mod oauth2_secrets;
     mod oauth2_tls;
+    mod basic_file;
+    mod basic_timing;
+    mod basic_users;
     mod support;
 }

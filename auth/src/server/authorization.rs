@@ -17,22 +17,6 @@ pub struct BasicCredentials {
 }
 
 impl BasicCredentials {
-    /// The credentials of a request; `None` where it shows none, or others than Basic.
-    ///
-    /// # Errors
-    /// 400 for several `Authorization` headers, 401 without a challenge for credentials that are
-    /// not as [`parse`](Self::parse) wants them.
-    pub fn from_request(request: &Request) -> Result<Option<Self>, Rejection> {
-        match of_scheme(request, "Basic")? {
-            None => Ok(None),
-            Some(credentials) => Self::decode(credentials).map(Some).map_err(|error| {
-                tracing::debug!(%error, "basic credentials that cannot be read");
-                // 401 is a status that there is.
-                Rejection::new(401).unwrap_or_else(Rejection::from)
-            }),
-        }
-    }
-
     /// Reads the value of an `Authorization` header, `Basic dXNlcjpwYXNz`.
     ///
     /// The scheme may be in any case. The rest is the one base64 text that there is for its bytes:
@@ -106,6 +90,13 @@ pub enum BasicError {
     /// A user without a password.
     #[error("basic credentials have an empty password")]
     EmptyPassword,
+}
+
+/// The Basic credentials of a request, if it shows such; 400 for several `Authorization`.
+pub(crate) fn basic(
+    request: &Request,
+) -> Result<Option<Result<BasicCredentials, BasicError>>, Rejection> {
+    Ok(of_scheme(request, "Basic")?.map(BasicCredentials::decode))
 }
 
 /// Why a request shows no bearer token that can be looked at.

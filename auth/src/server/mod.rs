@@ -1,6 +1,8 @@
 //! The listener's side: authenticators, and what they have in common.
 
 pub(crate) mod authorization;
+pub(crate) mod basic;
 pub(crate) mod bearer;
 pub(crate) mod challenge;
+pub(crate) mod keyed;
 pub(crate) mod scopes;

@@ -1,5 +1,7 @@
 //! Requests, and what is answered to them.
 
+use std::path::PathBuf;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use wirewright_core::Inbox;
 use wirewright_core::handshake::{Acceptor, Rejection, Request};
@@ -34,4 +36,28 @@ pub(crate) fn answer(rejection: &Rejection) -> (u16, Vec<&str>) {
     let fields = rejection.headers().iter();
     let challenges = fields.filter(|(name, _)| *name == "WWW-Authenticate");
     (rejection.status(), challenges.map(|(_, value)| value).collect())
+}
+
+/// A directory of this test alone, removed in the end.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("wirewright-{}-{test}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// A file with this in it.
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
