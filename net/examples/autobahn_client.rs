@@ -1,4 +1,5 @@
-//! The client that the Autobahn suite's fuzzing server tests: `autobahn_client URL AGENT`.
+//! The client that the Autobahn suite's fuzzing server tests:
+//! `autobahn_client URL AGENT [--ca FILE]`, with the authority's certificate for a `wss` URL.
 //!
 //! It runs every case that the server has, echoing what it is sent until the server closes, and
 //! has the report written at the end. `tests/autobahn/run.sh` runs it.
@@ -7,15 +8,23 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use wirewright::tls::{ClientTls, Trust};
 use wirewright::{Client, ClientBuilder, ClientError, Limits, MessageBuf};
 
+type Failure = Box<dyn std::error::Error>;
+
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let [url, agent] = args.as_slice() else {
-        println!("usage: autobahn_client ws://HOST:PORT AGENT");
-        return ExitCode::FAILURE;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (url, agent, authority) = match arguments[..] {
+        [url, agent] => (url, agent, None),
+        [url, agent, "--ca", file] => (url, agent, Some(file)),
+        _ => {
+            println!("usage: autobahn_client ws://HOST:PORT AGENT [--ca FILE]");
+            return ExitCode::FAILURE;
+        }
     };
-    match run(url.trim_end_matches('/'), agent) {
+    match run(url.trim_end_matches('/'), agent, authority) {
         Ok(cases) => {
             println!("{cases} cases run");
             ExitCode::SUCCESS
@@ -27,19 +36,25 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(url: &str, agent: &str) -> Result<u32, ClientError> {
-    let cases = Client::connect(&format!("{url}/getCaseCount"))?.read_text()?;
+fn run(url: &str, agent: &str, authority: Option<&str>) -> Result<u32, Failure> {
+    let tls = |file| ClientTls::builder().trust(Trust::pem_file(file)).build();
+    let tls = authority.map(tls).transpose()?;
+    let options = |path: &str| {
+        let options = options(&format!("{url}/{path}"));
+        tls.iter().fold(options, |options, tls| options.tls(tls.clone()))
+    };
+    let cases = options("getCaseCount").connect()?.read_text()?;
     let cases = cases.trim().parse().unwrap_or(0);
     for case in 1..=cases {
         // A case may well end in an error: what the suite makes of it stands in its report.
-        if let Err(error) = echo(&options(&format!("{url}/runCase?case={case}&agent={agent}"))) {
+        if let Err(error) = echo(&options(&format!("runCase?case={case}&agent={agent}"))) {
             println!("case {case}: {error}");
         }
     }
-    let report = Client::connect(&format!("{url}/updateReports?agent={agent}"))?;
+    let report = options(&format!("updateReports?agent={agent}")).connect()?;
     match report.read() {
         Err(ClientError::Closed { .. }) | Ok(_) => Ok(cases),
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
