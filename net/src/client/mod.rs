@@ -11,6 +11,7 @@ mod connect;
 mod connecting;
 mod control;
 mod cookie;
+mod credentials;
 mod custody;
 mod driver;
 mod error;
