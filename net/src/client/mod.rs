@@ -20,6 +20,7 @@ mod hooks;
 mod link;
 mod polled;
 mod reach;
+mod reader;
 mod receive;
 mod recovery;
 mod replies;
