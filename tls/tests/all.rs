@@ -18,6 +18,8 @@ mod handshakes;
 mod hostile;
 #[path = "all/identities.rs"]
 mod identities;
+#[path = "all/log.rs"]
+mod log;
 #[path = "all/names.rs"]
 mod names;
 #[path = "all/pair.rs"]

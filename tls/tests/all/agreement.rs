@@ -19,14 +19,14 @@ fn server(authority: &Authority) -> ServerTlsBuilder {
 }
 
 /// What both ends say, of which they agree but for the peer.
-fn agreed(client: ClientTlsBuilder, server: ServerTlsBuilder) -> (Security, Security) {
+fn agreed(client: &ClientTlsBuilder, server: ServerTlsBuilder) -> (Security, Security) {
     let (client, server) = (client.build().unwrap(), server.build().unwrap());
     let pair = Pair::open(&client, &server, "example.com");
     (pair.client.layer.security(), pair.server.layer.security())
 }
 
 /// How both ends fail.
-fn failures(client: ClientTlsBuilder, server: ServerTlsBuilder) -> (TlsError, TlsError) {
+fn failures(client: &ClientTlsBuilder, server: ServerTlsBuilder) -> (TlsError, TlsError) {
     let (client, server) = (client.build().unwrap(), server.build().unwrap());
     let mut pair = Pair::new(&client, &server, "example.com");
     pair.carry(usize::MAX);
@@ -61,10 +61,10 @@ fn each_group_is_agreed_on_by_its_name() {
     for group in ["X25519MLKEM768", "SecP256r1MLKEM768", "x25519", "secp256r1", "secp384r1"] {
         let server = server(&authority).versions(["TLSv1.3"]).groups([group]);
         let client = client(&authority).groups(["x25519", group]);
-        agreed(client, server);
+        agreed(&client, server);
     }
     let (ours, theirs) =
-        failures(client(&authority).groups(["x25519"]), server(&authority).groups(["secp384r1"]));
+        failures(&client(&authority).groups(["x25519"]), server(&authority).groups(["secp384r1"]));
     assert!(matches!(ours, TlsError::Alert { .. }) && !ours.is_transient(), "{ours:?}");
     assert!(matches!(theirs, TlsError::Incompatible(_)) && !theirs.is_transient(), "{theirs:?}");
 }
@@ -84,7 +84,7 @@ fn nothing_in_common_is_permanent_and_said_in_words() {
         (client().alpn(["h2"]), server(), "no_application_protocol"),
     ];
     for (client, server, alert) in cases {
-        let (ours, theirs) = failures(client, server);
+        let (ours, theirs) = failures(&client, server);
         assert!(matches!(&ours, TlsError::Alert { name, .. } if name == alert), "{ours:?}");
         assert!(matches!(theirs, TlsError::Incompatible(_)), "{theirs:?}");
         assert!(!ours.is_transient() && !theirs.is_transient());
@@ -109,23 +109,23 @@ fn rfc7301_application_protocols() {
         for (offered, accepted, result) in cases {
             let client = client(&authority).alpn(offered.iter().copied());
             let server = server(&authority).alpn(accepted.iter().copied()).versions([version]);
-            let (ours, theirs) = agreed(client, server);
+            let (ours, theirs) = agreed(&client, server);
             assert_eq!(ours.application_protocol.as_deref(), result, "{offered:?} {accepted:?}");
             assert_eq!(theirs.application_protocol.as_deref(), result);
         }
     }
-    let (ours, _) = agreed(client(&authority), server(&authority));
+    let (ours, _) = agreed(&client(&authority), server(&authority));
     assert_eq!(ours.application_protocol.as_deref(), http, "by default");
 }
 
 #[test]
 fn the_name_is_sent_unless_it_is_switched_off() {
     let authority = Authority::new("authority");
-    let (ours, theirs) = agreed(client(&authority), server(&authority));
+    let (ours, theirs) = agreed(&client(&authority), server(&authority));
     let name = Some("example.com".to_owned());
     assert_eq!((ours.server_name, theirs.server_name), (name.clone(), name));
     let quiet = client(&authority).send_server_name(false);
-    let (ours, theirs) = agreed(quiet, server(&authority));
+    let (ours, theirs) = agreed(&quiet, server(&authority));
     assert_eq!((ours.server_name, theirs.server_name), (None, None));
 }
 
@@ -144,7 +144,7 @@ fn client_certificates_are_required_or_not_and_told() {
             client(&authority).identity(stranger.identity())
         };
         for server in [required(), optional()] {
-            let (_, theirs) = agreed(known(), server);
+            let (_, theirs) = agreed(&known(), server);
             let peer = theirs.peer.expect("the client's certificate");
             assert_eq!(peer.common_name.as_deref(), Some("gateway 7"));
             assert_eq!(peer.subject, "CN=gateway 7");
@@ -153,18 +153,18 @@ fn client_certificates_are_required_or_not_and_told() {
             assert_eq!(peer.chain.len(), 1);
             assert!(peer.serial.len() >= 16 && peer.serial.bytes().all(|b| b.is_ascii_hexdigit()));
         }
-        let (_, theirs) = agreed(client(&authority), optional());
+        let (_, theirs) = agreed(&client(&authority), optional());
         assert_eq!(theirs.peer, None);
-        let (_, theirs) = agreed(known(), server(&authority).versions([version]));
+        let (_, theirs) = agreed(&known(), server(&authority).versions([version]));
         assert_eq!(theirs.peer, None, "it was not asked for");
-        assert_refused(client(&authority), required(), &CertificateProblem::Missing);
-        assert_refused(foreign(), required(), &CertificateProblem::UnknownIssuer);
-        assert_refused(foreign(), optional(), &CertificateProblem::UnknownIssuer);
+        assert_refused(&client(&authority), required(), &CertificateProblem::Missing);
+        assert_refused(&foreign(), required(), &CertificateProblem::UnknownIssuer);
+        assert_refused(&foreign(), optional(), &CertificateProblem::UnknownIssuer);
     }
 }
 
 #[track_caller]
-fn assert_refused(client: ClientTlsBuilder, server: ServerTlsBuilder, why: &CertificateProblem) {
+fn assert_refused(client: &ClientTlsBuilder, server: ServerTlsBuilder, why: &CertificateProblem) {
     let (ours, theirs) = failures(client, server);
     assert_eq!(theirs, TlsError::Certificate(why.clone()));
     assert!(matches!(ours, TlsError::Alert { .. }) && !ours.is_transient(), "{ours:?}");
@@ -182,14 +182,14 @@ fn names_of_all_kinds_are_told() {
         URI("spiffe://example/a".try_into().unwrap()),
     ]);
     let server = ServerTls::builder().identity(authority.issue_with(&params).identity());
-    let (ours, _) = agreed(client(&authority), server);
+    let (ours, _) = agreed(&client(&authority), server);
     let names = ours.peer.unwrap().names;
     let all = ["example.com", "192.0.2.1", "2001:db8::1", "a@example.com", "spiffe://example/a"];
     assert_eq!(names, all);
 }
 
 /// Whether the second connection resumes the first's session.
-fn resumes(client: ClientTlsBuilder, server: ServerTlsBuilder) -> bool {
+fn resumes(client: &ClientTlsBuilder, server: ServerTlsBuilder) -> bool {
     let (client, server) = (client.build().unwrap(), server.build().unwrap());
     let mut first = Pair::open(&client, &server, "example.com");
     assert!(!first.client.layer.security().is_resumed);
@@ -208,11 +208,11 @@ fn sessions_are_resumed_unless_that_is_switched_off() {
     let authority = Authority::new("authority");
     for version in VERSIONS {
         let server = || server(&authority).versions([version]);
-        assert!(resumes(client(&authority), server()), "{version}");
-        assert!(resumes(client(&authority), server().tickets(false)), "{version}: kept");
-        assert!(resumes(client(&authority), server().sessions(0)), "{version}: tickets");
-        assert!(!resumes(client(&authority), server().tickets(false).sessions(0)), "{version}");
-        assert!(!resumes(client(&authority).sessions(0), server()), "{version}");
+        assert!(resumes(&client(&authority), server()), "{version}");
+        assert!(resumes(&client(&authority), server().tickets(false)), "{version}: kept");
+        assert!(resumes(&client(&authority), server().sessions(0)), "{version}: tickets");
+        assert!(!resumes(&client(&authority), server().tickets(false).sessions(0)), "{version}");
+        assert!(!resumes(&client(&authority).sessions(0), server()), "{version}");
     }
 }
 
@@ -225,7 +225,7 @@ fn keys_are_logged_only_where_asked_for() {
         if yes == "yes" {
             client = client.log_keys_as_environment_says();
         }
-        agreed(client, server(&authority));
+        agreed(&client, server(&authority));
         return;
     }
     // The environment is a process's; so another one does it.
