@@ -1,18 +1,22 @@
 //! What is wrong with a configuration, and where.
 
+use rcgen::CustomExtension;
 use wirewright_tls::{
     ClientTls, ClientTlsBuilder, ConfigProblem as Problem, Identity, ServerTls, ServerTlsBuilder,
     TlsConfigError, Trust,
 };
 
-use crate::certificates::{Authority, Folder};
+use crate::certificates::{Authority, Folder, params};
+
+/// Whether a problem is the one that is meant.
+type Is = fn(&Problem) -> bool;
 
 fn refuse(built: Result<impl Sized, TlsConfigError>) -> TlsConfigError {
     built.err().expect("it should have been refused")
 }
 
 /// Content for a file of certificates, and what is wrong with it.
-fn bad_certificates(authority: &Authority) -> [(&'static str, Vec<u8>, fn(&Problem) -> bool); 7] {
+fn bad_certificates(authority: &Authority) -> [(&'static str, Vec<u8>, Is); 7] {
     let pem = authority.pem();
     let key = authority.issue(&["example.com"]).key;
     let half = pem.lines().take(4).collect::<Vec<_>>().join("\n");
@@ -91,7 +95,7 @@ fn keys_are_named_with_what_is_wrong() {
     let authority = Authority::new("authority");
     let issued = authority.issue(&["example.com"]);
     let other = authority.issue(&["example.com"]);
-    let cases: [(Vec<u8>, fn(&Problem) -> bool); 5] = [
+    let cases: [(Vec<u8>, Is); 5] = [
         (Vec::new(), |problem| matches!(problem, Problem::Empty)),
         (issued.chain.clone().into_bytes(), |problem| matches!(problem, Problem::NoKey)),
         (vec![0x5a; 100], |problem| matches!(problem, Problem::Malformed(_))),
@@ -109,10 +113,23 @@ fn keys_are_named_with_what_is_wrong() {
 }
 
 #[test]
+fn a_certificate_that_no_verifier_would_understand_is_refused() {
+    let mut critical = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+    critical.set_criticality(true);
+    let mut params = params(&["example.com"]);
+    params.custom_extensions.push(critical);
+    let issued = Authority::new("authority").issue_with(&params);
+    let error = refuse(ServerTls::builder().identity(issued.identity()).build());
+    assert_eq!(error.origin(), "Identity::pem, certificate");
+    let problem = error.problem();
+    assert!(matches!(problem, Problem::Unsupported(why) if why.contains("critical")), "{error}");
+}
+
+#[test]
 fn revocation_lists_are_named_with_what_is_wrong() {
     let authority = Authority::new("authority");
     let folder = Folder::new();
-    let cases: [(&str, Vec<u8>, fn(&Problem) -> bool); 4] = [
+    let cases: [(&str, Vec<u8>, Is); 4] = [
         ("empty.crl", Vec::new(), |problem| matches!(problem, Problem::Empty)),
         ("other.crl", authority.pem().into_bytes(), |problem| {
             matches!(problem, Problem::NoRevocationList)
