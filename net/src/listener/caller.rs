@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mio::Token;
 use mio::net::TcpStream;
-use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing, Security};
+use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing};
 
 use super::address::Address;
 use super::context::Link;
@@ -213,24 +213,6 @@ impl Caller {
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {
         self.0.peer.into()
-    }
-
-    /// The sub-protocol that the handshake agreed on.
-    #[must_use]
-    pub fn sub_protocol(&self) -> Option<&str> {
-        self.0.about.as_ref()?.sub_protocol.as_deref()
-    }
-
-    /// What TLS has agreed on, and the peer's certificate if it has shown one; `None` without TLS.
-    #[must_use]
-    pub fn security(&self) -> Option<&Security> {
-        self.0.about.as_ref()?.security.as_deref()
-    }
-
-    /// Whether the connection is over TLS.
-    #[must_use]
-    pub fn is_secure(&self) -> bool {
-        self.security().is_some()
     }
 
     /// Bytes that wait to be sent.

@@ -6,6 +6,7 @@
 
 mod address;
 mod admission;
+mod answering;
 mod asking;
 mod attributes;
 mod blame;

@@ -20,6 +20,7 @@ use wirewright_core::{Inbox, Outbox, Security};
 
 use super::admission::{Place, Reason};
 use super::asking::Question;
+use super::caller::Caller;
 use super::context::Context;
 use super::expiry;
 use super::fallback::HttpRequest;
@@ -269,6 +270,26 @@ impl About {
         let identity = identity.map(Arc::new);
         let sub_protocol = sub_protocol.map(Into::into);
         some.then(|| Box::new(Self { sub_protocol, identity, security }))
+    }
+}
+
+impl Caller {
+    /// The sub-protocol that the handshake agreed on.
+    #[must_use]
+    pub fn sub_protocol(&self) -> Option<&str> {
+        self.0.about.as_ref()?.sub_protocol.as_deref()
+    }
+
+    /// What TLS has agreed on, and the peer's certificate if it has shown one; `None` without TLS.
+    #[must_use]
+    pub fn security(&self) -> Option<&Security> {
+        self.0.about.as_ref()?.security.as_deref()
+    }
+
+    /// Whether the connection is over TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.security().is_some()
     }
 }
 
