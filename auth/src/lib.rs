@@ -4,10 +4,12 @@
 
 mod client;
 mod error;
+mod flights;
 mod http;
 mod loopback;
 mod oauth2;
 mod server;
+mod sync;
 
 pub use client::ClearTextError;
 pub use client::OAuth2Credentials;
@@ -24,4 +26,8 @@ pub use server::authorization::{BasicCredentials, BasicError};
 pub use server::basic::scheme::BasicScheme;
 pub use server::basic::{BasicUsers, BasicUsersBuilder};
 pub use server::bearer::BearerScheme;
+pub use server::introspection::IntrospectionError;
+pub use server::introspection::IntrospectionResponse;
+pub use server::introspection::OAuth2Introspection;
+pub use server::introspection::OAuth2IntrospectionBuilder;
 pub use server::scopes::Scopes;

@@ -3,14 +3,16 @@
 
 mod all {
     mod authorization;
+    mod basic_file;
+    mod basic_timing;
+    mod basic_users;
     mod http_server;
+    mod introspection;
+    mod introspection_asking;
     mod oauth2_answers;
     mod oauth2_flight;
     mod oauth2_requests;
     mod oauth2_secrets;
     mod oauth2_tls;
-    mod basic_file;
-    mod basic_timing;
-    mod basic_users;
     mod support;
 }

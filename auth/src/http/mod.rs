@@ -161,7 +161,7 @@ impl Endpoint {
     }
 
     fn request(&self, headers: &Headers, form: Option<&SecretString>) -> Zeroizing<String> {
-        let form = form.map(|form| form.expose_secret());
+        let form = form.map(SecretString::expose_secret);
         let length = form.map(|form| form.len().to_string());
         let method = if form.is_some() { "POST" } else { "GET" };
         let mut fields = vec![
