@@ -168,7 +168,7 @@ impl Endpoint {
             ("Host", self.uri.authority()),
             ("Connection", "close"),
             ("User-Agent", concat!("wirewright/", env!("CARGO_PKG_VERSION"))),
-            ("Accept", "application/json"),
+            ("Accept", "application/json, */*;q=0.5"),
         ];
         if let Some(length) = &length {
             fields.push(("Content-Type", "application/x-www-form-urlencoded"));
