@@ -20,8 +20,8 @@ use crate::oauth2::{ClientAuthentication, Extra, OAuth2Client};
 /// ```
 /// use wirewright_auth::OAuth2Grant;
 ///
-/// let secret = "s6BhdRkqt3";
-/// let credentials = OAuth2Grant::client_credentials("https://id.example.com/token", "feed", secret)
+/// let (url, secret) = ("https://id.example.com/token", "s6BhdRkqt3");
+/// let credentials = OAuth2Grant::client_credentials(url, "feed", secret)
 ///     .scopes(["prices", "trades"])
 ///     .build()?;
 /// # Ok::<(), wirewright_auth::ConfigError>(())
@@ -60,8 +60,8 @@ impl OAuth2Grant {
     }
 
     /// A refresh token that was granted earlier (RFC 6749 §6). Where the server answers with
-    /// another one, that is used from then on; see [`on_refresh_token`](Self::on_refresh_token). The
-    /// server may know the [client](Self::client), or not.
+    /// another one, that is used from then on; see [`on_refresh_token`](Self::on_refresh_token).
+    /// The server may know the [client](Self::client), or not.
     pub fn refresh_token(
         refresh_url: impl Into<String>,
         refresh_token: impl Into<SecretString>,
