@@ -8,6 +8,8 @@ mod all {
     mod basic_users;
     mod credentials;
     mod http_server;
+    mod introspection;
+    mod introspection_asking;
     mod jws_examples;
     mod jwt_issuer;
     mod jwt_jwks;

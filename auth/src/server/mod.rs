@@ -4,6 +4,7 @@ pub(crate) mod authorization;
 pub(crate) mod basic;
 pub(crate) mod bearer;
 pub(crate) mod challenge;
+pub(crate) mod introspection;
 pub(crate) mod jwt;
 pub(crate) mod keyed;
 pub(crate) mod scopes;
