@@ -11,4 +11,6 @@ pub use server::authorization::{BasicCredentials, BasicError};
 pub use server::basic::scheme::BasicScheme;
 pub use server::basic::{BasicUsers, BasicUsersBuilder};
 pub use server::bearer::BearerScheme;
+#[cfg(feature = "ldap")]
+pub use server::ldap::{DirectoryError, LdapConfig, LdapUsers};
 pub use server::scopes::Scopes;

@@ -5,4 +5,6 @@ pub(crate) mod basic;
 pub(crate) mod bearer;
 pub(crate) mod challenge;
 pub(crate) mod keyed;
+#[cfg(feature = "ldap")]
+pub(crate) mod ldap;
 pub(crate) mod scopes;
