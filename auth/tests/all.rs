@@ -6,5 +6,9 @@ mod all {
     mod basic_file;
     mod basic_timing;
     mod basic_users;
+    #[cfg(feature = "ldap")]
+    mod ldap;
+    #[cfg(feature = "ldap")]
+    mod ldap_scripted;
     mod support;
 }

@@ -112,6 +112,10 @@ impl LdapConfig {
 
     /// As it is used: bases one by one, and filters that are given.
     pub(super) fn checked(mut self) -> Result<Self, ConfigError> {
+        if let Some((scheme, rest)) = self.connection_url.split_once(':') {
+            // "An implementation should accept uppercase letters as equivalent" (RFC 3986 §3.1).
+            self.connection_url = format!("{}:{rest}", scheme.to_ascii_lowercase());
+        }
         self.check_url()?;
         self.check_attributes()?;
         self.user_search_base = split(&self.user_search_base);
