@@ -50,4 +50,10 @@ pub use server::jwt::JwksEndpoint;
 pub use server::jwt::JwtError;
 pub use server::jwt::JwtValidator;
 pub use server::jwt::JwtValidatorBuilder;
+#[cfg(feature = "ldap")]
+pub use server::ldap::DirectoryError;
+#[cfg(feature = "ldap")]
+pub use server::ldap::LdapConfig;
+#[cfg(feature = "ldap")]
+pub use server::ldap::LdapUsers;
 pub use server::scopes::Scopes;

@@ -16,6 +16,10 @@ mod all {
     mod jwt_keys;
     mod jwt_secrets;
     mod jwt_validator;
+    #[cfg(feature = "ldap")]
+    mod ldap;
+    #[cfg(feature = "ldap")]
+    mod ldap_scripted;
     mod oauth2_answers;
     mod oauth2_flight;
     mod oauth2_requests;

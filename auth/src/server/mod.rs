@@ -7,4 +7,6 @@ pub(crate) mod challenge;
 pub(crate) mod introspection;
 pub(crate) mod jwt;
 pub(crate) mod keyed;
+#[cfg(feature = "ldap")]
+pub(crate) mod ldap;
 pub(crate) mod scopes;
