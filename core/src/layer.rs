@@ -71,7 +71,7 @@ pub enum LayerState {
     More,
     /// More bytes from the peer.
     Wait,
-    /// The peer has said goodbye; nothing more will arrive.
+    /// The peer has said goodbye; nothing more will arrive. Said again whenever asked.
     Closed,
 }
 

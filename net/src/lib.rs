@@ -45,6 +45,7 @@ mod listener;
 mod message;
 mod metrics;
 mod reply;
+mod secure;
 mod trace;
 mod typed;
 mod workers;
@@ -73,6 +74,8 @@ pub use message::{
 };
 pub use reply::IntoReply;
 pub use typed::Typed;
+#[cfg(feature = "auth")]
+pub use wirewright_auth as auth;
 pub use wirewright_core as core;
 pub use wirewright_core::handshake::{
     Authenticator, Credentials, CredentialsError, HandshakeError, HandshakeLimits, Headers,
@@ -80,8 +83,10 @@ pub use wirewright_core::handshake::{
 };
 pub use wirewright_core::{
     Close, CloseCode, Compression, Config, KeepAliveOptions, Limit, Limits, Message, MessageBuf,
-    MessageKind, Misuse, Retry, Uri, Violation,
+    MessageKind, Misuse, PeerCertificate, Retry, Security, Uri, Violation,
 };
+#[cfg(feature = "tls")]
+pub use wirewright_tls as tls;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -20,6 +20,7 @@ pub mod raw;
 #[cfg(feature = "net")]
 pub mod raw_client;
 pub mod rng;
+pub mod scramble;
 pub mod seen;
 #[cfg(feature = "net")]
 pub mod services;

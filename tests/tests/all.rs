@@ -20,6 +20,7 @@ mod handshake_server;
 mod handshake_tunnel;
 mod inboxes;
 mod keepalive;
+mod layer;
 #[cfg(unix)]
 mod listener_accept;
 mod listener_admission;

@@ -7,7 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use wirewright_core::handshake::{ClientRequest, Credentials, HandshakeLimits, Headers};
-use wirewright_core::{Compression, Config, KeepAliveOptions, Limits, Retry, Uri, UriError};
+use wirewright_core::{
+    ClientLayers, Compression, Config, KeepAliveOptions, Limits, Retry, Uri, UriError,
+};
 
 use super::Client;
 use super::connect::{self, Connected, Plan};
@@ -40,6 +42,7 @@ pub struct ClientBuilder {
     request: Result<ClientRequest, UriError>,
     pub(super) fallbacks: Vec<Uri>,
     credentials: Option<Arc<dyn Credentials>>,
+    pub(super) layers: Option<Arc<dyn ClientLayers>>,
     cookies: String,
     pub(super) config: Config,
     pub(super) timing: Timing,
@@ -68,6 +71,7 @@ impl ClientBuilder {
             request,
             fallbacks: Vec::new(),
             credentials: None,
+            layers: None,
             cookies: String::new(),
             config: Config::client(),
             timing: Timing {
@@ -302,6 +306,7 @@ impl ClientBuilder {
             request: self.request.clone()?.compression(self.config.compression.clone()),
             fallbacks: self.fallbacks.clone(),
             credentials: self.credentials.clone(),
+            layers: self.layers.clone(),
             cookies: self.cookies.clone(),
             reach: self.reach.clone(),
             last: Arc::clone(&self.last),

@@ -1,13 +1,17 @@
 //! The closing handshake (RFC 6455 §7.1.2) from this side.
 
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wirewright_core::{Close, CloseCode};
+use wirewright_core::{Close, CloseCode, Inbox, Outbox};
 
 use super::control::End;
-use super::driver::{Driver, SLICE, deadline, is_past};
+use super::driver::{Driver, Flushed, LINGER, Reader, SLICE, deadline, is_past};
 use super::error::{ClientError, Deadline};
+use super::link::Link;
 use super::receive::NoMore;
+use super::socket::Ways;
 
 impl Driver {
     /// Sends a Close and waits for the server's, and then for the server to end the connection.
@@ -79,6 +83,81 @@ impl Driver {
         Self::give_up(&self.link(), End::Aborted);
     }
 
+    /// After the connection has ended: waits for the server to end it too, for a while, then
+    /// shuts the socket down. Says how it ended.
+    pub(super) fn finish(&self, reader: &mut Reader, until: Option<Instant>) -> ClientError {
+        let Some((end, at)) = reader.link.control.how_it_ended() else {
+            return ClientError::dropped();
+        };
+        if !reader.finished {
+            if end.is_said() {
+                let deadline = at + LINGER;
+                self.linger(reader, until.map_or(deadline, |until| until.min(deadline)));
+            }
+            self.shut(reader);
+        }
+        end.into_error()
+    }
+
+    /// Nothing further is received, and nothing can be sent.
+    pub(super) fn shut(&self, reader: &mut Reader) {
+        reader.finished = true;
+        self.take_leave(&reader.link);
+        reader.link.socket.shutdown();
+        reader.link.report();
+        reader.inbox.release();
+        reader.wire = Inbox::new();
+    }
+
+    /// Says goodbye as the layer does, if that can be done at once: "Each party MUST send a
+    /// \"close_notify\" alert before closing its write side of the connection" (RFC 8446 §6.1).
+    fn take_leave(&self, link: &Arc<Link>) {
+        if link.secure.is_some()
+            && let Some(mut turn) = self.outgoing.try_acquire()
+            && Arc::ptr_eq(&turn.link, link)
+        {
+            let writer = &mut *turn;
+            if let Some(secure) = &writer.link.secure {
+                secure.close(&mut writer.wire);
+            }
+            writer.outbox = Outbox::new();
+            self.transmit_now(writer);
+        }
+    }
+
+    /// Sends what is left to say and discards what still comes, until the server has ended the
+    /// connection. Bytes left unread would make the kernel send a reset, which may overtake our
+    /// Close.
+    fn linger(&self, reader: &mut Reader, deadline: Instant) {
+        loop {
+            let flushed = self.flush();
+            // Over TLS too, these bytes are nobody's any more.
+            match reader.link.socket.try_receive(reader.inbox.space(1)) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let ways = Ways { read: true, write: flushed == Flushed::Blocked };
+                    let slice = Instant::now() + SLICE;
+                    let until =
+                        if flushed == Flushed::Busy { deadline.min(slice) } else { deadline };
+                    if reader.link.socket.wait(ways, Some(until)).is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+            if Instant::now() >= deadline {
+                return;
+            }
+        }
+    }
+
+    /// Gives the connection up, for a reason that is not the server's.
+    pub(super) fn give_up(link: &Link, end: End) {
+        link.control.end(end);
+        link.socket.shutdown();
+    }
+
     /// Says that this end goes away, if that can be done at once.
     pub(super) fn go_away(&self) {
         if !self.link().control.is_open() {
@@ -90,10 +169,14 @@ impl Driver {
             let close = Close::from_code(CloseCode::GOING_AWAY);
             let sent = writer.outgoing.send_close(close, &mut writer.outbox);
             writer.link.counts.sent.closes.add(sent.is_ok().into());
-            if let (Ok(()), Some(bytes)) = (sent, writer.outbox.poll_transmit()) {
-                // What the socket does not take now is lost with it.
-                let _ = writer.link.socket.try_send(bytes);
+            if let (Ok(()), Some(secure)) = (sent, &writer.link.secure) {
+                // Both goodbyes in one: this one seals nothing further.
+                if secure.seal_all(&mut writer.outbox, &mut writer.wire).is_ok() {
+                    secure.close(&mut writer.wire);
+                }
             }
+            // What the socket does not take now is lost with it.
+            self.transmit_now(writer);
         }
     }
 }

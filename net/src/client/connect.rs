@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wirewright_core::handshake::{Awaiting, ClientRequest, Credentials, HandshakeError, Response};
-use wirewright_core::{MaskingKeys, Uri};
+use wirewright_core::{ClientLayers, Layer, MaskingKeys, Uri};
 
 use super::driver::Opened;
 use super::error::{ClientError, Deadline};
@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) fallbacks: Vec<Uri>,
     /// Asked anew for every handshake.
     pub(super) credentials: Option<Arc<dyn Credentials>>,
+    /// What is put between the socket and a connection to a `wss` URI.
+    pub(super) layers: Option<Arc<dyn ClientLayers>>,
     /// The value of `Cookie`, if there is one.
     pub(super) cookies: String,
     pub(super) reach: Reach,
@@ -60,7 +62,7 @@ pub(super) fn open(plan: &Plan) -> Result<Connected, ClientError> {
 fn open_any(plan: &Plan) -> Result<Connected, ClientError> {
     let urls: Vec<&Uri> = [plan.request.uri()].into_iter().chain(&plan.fallbacks).collect();
     // Before any other is tried, which may be one without TLS.
-    if urls.iter().any(|uri| uri.is_secure()) {
+    if plan.layers.is_none() && !cfg!(feature = "tls") && urls.iter().any(|uri| uri.is_secure()) {
         return Err(ClientError::TlsMissing);
     }
     let total = Due::total(plan.reach.timeouts.total);
@@ -148,6 +150,14 @@ impl Plan {
         Ok(())
     }
 
+    /// What is put between the socket and a connection to this host.
+    fn layer(&self, host: &str) -> Result<Box<dyn Layer>, ClientError> {
+        match &self.layers {
+            Some(layers) => Ok(layers.layer(host).map_err(Arc::new)?),
+            None => usual_layer(host),
+        }
+    }
+
     /// Asks the server of this very URI.
     fn open_here(&self, request: ClientRequest, total: Due) -> Result<Connected, ClientError> {
         let uri = request.uri().clone();
@@ -155,24 +165,37 @@ impl Plan {
         if metrics::ON {
             metrics::request(metrics::CLIENT, &uri.to_string());
         }
-        // The seam for TLS, which is to be spoken with the host of this URI: a layer between the
-        // socket and the buffers of the wire below.
-        if uri.is_secure() {
-            return Err(ClientError::TlsMissing);
-        }
+        let layer = if uri.is_secure() { Some(self.layer(uri.host())?) } else { None };
         let (mut key, mut seed) = ([0; 16], [0; 32]);
         fill(&mut key)?;
         fill(&mut seed)?;
 
         let mut wire = self.reach.open(&uri, *request.handshake_limits(), total)?;
+        if let Some(layer) = layer {
+            wire.due = total.step(self.reach.timeouts.tls, Deadline::Tls);
+            wire.secure(layer)?;
+        }
         wire.due = total.step(self.reach.timeouts.handshake, Deadline::Handshake);
         let awaiting = request.send(key, &mut wire.outbox);
         let response = shake_hands(&mut wire, awaiting)?;
-        let Wire { socket, inbox, outbox, .. } = wire;
+        let Wire { socket, inbox, outbox, secured, .. } = wire;
         let (keys, agreement) = (MaskingKeys::from_seed(seed), response.deflate());
-        let opened = Opened { socket, inbox, outbox, keys, agreement };
+        let opened = Opened { socket, inbox, outbox, secured, keys, agreement };
         Ok(Connected { opened, response, uri })
     }
+}
+
+/// A layer as it is where nothing else is said.
+#[cfg(feature = "tls")]
+fn usual_layer(host: &str) -> Result<Box<dyn Layer>, ClientError> {
+    let tls = wirewright_tls::ClientTls::platform();
+    let tls = tls.map_err(|error| Arc::new(wirewright_core::LayerError::permanent(error)))?;
+    Ok(tls.layer(host).map_err(Arc::new)?)
+}
+
+#[cfg(not(feature = "tls"))]
+fn usual_layer(_: &str) -> Result<Box<dyn Layer>, ClientError> {
+    Err(ClientError::TlsMissing)
 }
 
 fn shake_hands(wire: &mut Wire, mut awaiting: Awaiting) -> Result<Response, ClientError> {

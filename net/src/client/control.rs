@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use wirewright_core::{Close, CloseCode, Outbox, Outgoing, ReceiveError, Reply};
+use wirewright_core::{Close, CloseCode, LayerError, Outbox, Outgoing, ReceiveError, Reply};
 
 use super::error::{ClientError, Deadline};
 use crate::metrics::{self, Presence};
@@ -83,6 +83,8 @@ pub(super) enum End {
     Dropped,
     /// The network failed: what kind, and what the system calls it.
     Network(io::ErrorKind, Option<i32>),
+    /// TLS failed, or was cut off.
+    Insecure(Arc<LayerError>),
     /// The peer fell silent.
     Silent,
     /// This side gave up waiting for the peer's Close.
@@ -238,6 +240,7 @@ impl End {
             Self::Failed(ReceiveError::Violation(_)) => Some(("message_received", "violation")),
             Self::Failed(ReceiveError::Limit(_)) => Some(("message_received", "limit")),
             Self::Dropped | Self::Network(..) => Some(("connection", "network")),
+            Self::Insecure(_) => Some(("connection", "tls")),
             Self::Silent => Some(("connection", "unresponsive")),
             Self::GivenUp => Some(("close", "unanswered")),
         }
@@ -254,6 +257,7 @@ impl End {
                 let code = error.close_code().value();
                 tracing::debug!(connection, code, %error, "connection failed");
             }
+            Self::Insecure(error) => tracing::debug!(connection, %error, "connection failed"),
             other => tracing::debug!(connection, how = ?other, "connection over"),
         }
     }
@@ -269,7 +273,7 @@ impl End {
 
     /// Whether the connection was lost, by nobody's wish.
     pub(super) const fn is_lost(&self) -> bool {
-        matches!(self, Self::Dropped | Self::Network(..) | Self::Silent)
+        matches!(self, Self::Dropped | Self::Network(..) | Self::Insecure(_) | Self::Silent)
     }
 
     pub(super) fn into_error(self) -> ClientError {
@@ -281,6 +285,7 @@ impl End {
                 let error = os.map_or_else(|| kind.into(), io::Error::from_raw_os_error);
                 ClientError::network(error)
             }
+            Self::Insecure(error) => ClientError::Tls(error),
             Self::Silent => ClientError::TimedOut(Deadline::KeepAlive),
             Self::Aborted => ClientError::Aborted,
         }

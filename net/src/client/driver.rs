@@ -21,13 +21,14 @@ use super::builder::ClientBuilder;
 use super::connect::Connected;
 use super::control::{End, Pending};
 use super::custody::Custody;
-use super::error::ClientError;
 use super::hooks::Hooks;
 use super::link::Link;
+use super::reach::Secured;
 use super::recovery::Recovery;
 use super::replies::Replies;
-use super::socket::{KernelTimeout, Socket, Until, Ways};
+use super::socket::{KernelTimeout, Socket, Until};
 use super::turn::Turn;
+use crate::secure::broken;
 
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -67,6 +68,8 @@ pub(super) struct Reader {
     pub(super) link: Arc<Link>,
     pub(super) incoming: Incoming,
     pub(super) inbox: Inbox,
+    /// Over TLS, what was received and is not open yet: less than a record.
+    pub(super) wire: Inbox,
     pub(super) ahead: Ahead,
     pub(super) keep_alive: KeepAlive,
     /// The time of the last receive: one reading of the clock for a batch of messages.
@@ -74,6 +77,8 @@ pub(super) struct Reader {
     pub(super) kernel: KernelTimeout,
     /// Bytes sent when the latest Ping of ours was owed.
     pub(super) sent_at_ping: u64,
+    /// Over TLS, how the connection ends once what came before that is handled.
+    pub(super) over: Option<End>,
     /// The connection has ended and the socket is shut down.
     pub(super) finished: bool,
 }
@@ -84,6 +89,8 @@ pub(super) struct Writer {
     pub(super) link: Arc<Link>,
     pub(super) outgoing: Outgoing,
     pub(super) outbox: Outbox,
+    /// Over TLS, what is sealed and was not sent yet.
+    pub(super) wire: Outbox,
     /// Payload of a plain message to take in before it is sent.
     pub(super) part: usize,
     /// Whether messages may be compressed, which is done to a message as a whole.
@@ -109,6 +116,7 @@ pub(super) struct Opened {
     /// The server's first bytes, if they came with its answer.
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
+    pub(super) secured: Option<Secured>,
     pub(super) keys: MaskingKeys,
     pub(super) agreement: Option<Agreement>,
 }
@@ -135,25 +143,29 @@ impl Driver {
     /// `pending` is that of the client, for all its connections.
     pub(super) fn new(connected: Connected, plan: &ClientBuilder, pending: Arc<Pending>) -> Self {
         let Connected { opened, response, uri } = connected;
-        let Opened { socket, inbox, outbox, keys, agreement } = opened;
+        let Opened { socket, inbox, outbox, secured, keys, agreement } = opened;
         let (config, timing) = (&plan.config, plan.timing.clone());
-        let link = Arc::new(Link::new(socket, response, uri, Arc::clone(&pending)));
+        let (secure, wire) = secured.map_or_else(Default::default, Secured::into_parts);
+        let link = Arc::new(Link::new((socket, secure), response, uri, Arc::clone(&pending)));
         let frame = config.outgoing_frame_size.max(1);
         let reader = Reader {
             link: Arc::clone(&link),
             incoming: Incoming::new(Role::Client, config, agreement),
             inbox,
+            wire: wire.0,
             ahead: Ahead::new(plan.read_ahead),
             keep_alive: KeepAlive::new(timing.keep_alive, Duration::ZERO),
             now: Duration::ZERO,
             kernel: KernelTimeout::default(),
             sent_at_ping: 0,
+            over: None,
             finished: false,
         };
         let writer = Writer {
             link: Arc::clone(&link),
             outgoing: Outgoing::new(Sender::Client(keys), config, agreement),
             outbox,
+            wire: wire.1,
             // Whole frames, so that a message is cut where it would be anyway.
             part: frame.max(PART / frame * frame),
             compresses: agreement.is_some(),
@@ -213,8 +225,13 @@ impl Driver {
     }
 
     pub(super) fn transmit_now(&self, writer: &mut Writer) -> Flushed {
-        while let Some(bytes) = writer.outbox.poll_transmit() {
-            match writer.link.socket.try_send(bytes) {
+        loop {
+            let sent = match writer.leaving() {
+                Ok(None) => return Flushed::Clean,
+                Ok(Some((bytes, socket))) => socket.try_send(bytes),
+                Err(error) => Err(error),
+            };
+            match sent {
                 Ok(n) => writer.transmitted(n),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     writer.link.control.set_pending();
@@ -227,70 +244,13 @@ impl Driver {
                 }
             }
         }
-        Flushed::Clean
     }
 
     /// The socket takes nothing any more.
     pub(super) fn break_off(&self, writer: &mut Writer, error: &io::Error) {
         writer.broken = Some((error.kind(), error.raw_os_error()));
-        writer.outbox = Outbox::new();
+        (writer.outbox, writer.wire) = (Outbox::new(), Outbox::new());
         writer.link.control.set_closing();
-    }
-
-    /// After the connection has ended: waits for the server to end it too, for a while, then
-    /// shuts the socket down. Says how it ended.
-    pub(super) fn finish(&self, reader: &mut Reader, until: Option<Instant>) -> ClientError {
-        let Some((end, at)) = reader.link.control.how_it_ended() else {
-            return ClientError::dropped();
-        };
-        if !reader.finished {
-            if end.is_said() {
-                let deadline = at + LINGER;
-                self.linger(reader, until.map_or(deadline, |until| until.min(deadline)));
-            }
-            Self::shut(reader);
-        }
-        end.into_error()
-    }
-
-    /// Nothing further is received, and nothing can be sent.
-    pub(super) fn shut(reader: &mut Reader) {
-        reader.finished = true;
-        reader.link.socket.shutdown();
-        reader.link.report();
-        reader.inbox.release();
-    }
-
-    /// Sends what is left to say and discards what still comes, until the server has ended the
-    /// connection. Bytes left unread would make the kernel send a reset, which may overtake our
-    /// Close.
-    fn linger(&self, reader: &mut Reader, deadline: Instant) {
-        loop {
-            let flushed = self.flush();
-            match reader.link.socket.try_receive(reader.inbox.space(1)) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let ways = Ways { read: true, write: flushed == Flushed::Blocked };
-                    let slice = Instant::now() + SLICE;
-                    let until =
-                        if flushed == Flushed::Busy { deadline.min(slice) } else { deadline };
-                    if reader.link.socket.wait(ways, Some(until)).is_err() {
-                        return;
-                    }
-                }
-                Err(_) => return,
-            }
-            if Instant::now() >= deadline {
-                return;
-            }
-        }
-    }
-
-    /// Gives the connection up, for a reason that is not the server's.
-    pub(super) fn give_up(link: &Link, end: End) {
-        link.control.end(end);
-        link.socket.shutdown();
     }
 
     /// Until when to wait for bytes.
@@ -321,11 +281,39 @@ impl Writer {
         }
     }
 
-    /// The system has taken so much of the outbox.
+    /// What is to leave next, sealed if it is to be, and by which way.
+    #[inline]
+    pub(super) fn leaving(&mut self) -> io::Result<Option<(&[u8], &Socket)>> {
+        let socket = &self.link.socket;
+        let Some(secure) = &self.link.secure else {
+            return Ok(self.outbox.poll_transmit().map(|bytes| (bytes, socket)));
+        };
+        secure.seal(&mut self.outbox, &mut self.wire).map_err(broken)?;
+        Ok(self.wire.poll_transmit().map(|bytes| (bytes, socket)))
+    }
+
+    /// The system has taken so much of that.
     #[inline]
     pub(super) fn transmitted(&mut self, n: usize) {
         self.link.counts.sent.bytes.add(n as u64);
-        self.outbox.transmitted(n);
+        if self.link.secure.is_some() {
+            self.wire.transmitted(n);
+        } else {
+            self.outbox.transmitted(n);
+        }
+    }
+
+    /// Bytes that wait.
+    #[inline]
+    pub(super) fn waiting(&self) -> usize {
+        self.outbox.len() + self.wire.len()
+    }
+
+    /// Gives memory back that a burst left behind.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        self.outbox.settle();
+        self.wire.settle();
     }
 }
 

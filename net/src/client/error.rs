@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use wirewright_core::handshake::{CredentialsError, HandshakeError, HandshakeMisuse, Refused};
-use wirewright_core::{CloseCode, Limit, MessageKind, Misuse, ReceiveError, UriError, Violation};
+use wirewright_core::{
+    CloseCode, LayerError, Limit, MessageKind, Misuse, ReceiveError, UriError, Violation,
+};
 
 use super::reach::{Attempts, Joined, ProxyError, RedirectError, UrlFailure};
 use crate::message::{BindError, BoxError};
@@ -22,9 +24,13 @@ pub enum ClientError {
     /// The URL is none of a WebSocket's (RFC 6455 §3).
     #[error(transparent)]
     Url(#[from] UriError),
-    /// A `wss` URL, and nothing built in to speak TLS.
-    #[error("`wss` needs TLS, which comes with the feature `tls`")]
+    /// A `wss` URL, and nothing there to speak TLS.
+    #[error("`wss` needs TLS: the feature `tls`, or layers of one's own by the option `tls`")]
     TlsMissing,
+    /// TLS failed: the server's certificate is not to be trusted, there is no protocol in common,
+    /// or its bytes were changed or cut off on their way.
+    #[error(transparent)]
+    Tls(#[from] Arc<LayerError>),
     /// An option that HTTP or RFC 6455 does not allow in a handshake.
     #[error(transparent)]
     Option(#[from] HandshakeMisuse),
@@ -254,6 +260,7 @@ impl ClientError {
         match &**error {
             Self::Aborted => Self::Aborted,
             Self::Closed { code, reason } => Self::Closed { code: *code, reason: reason.clone() },
+            Self::Tls(error) => Self::Tls(Arc::clone(error)),
             _ => Self::GaveUp(Arc::clone(error)),
         }
     }

@@ -11,6 +11,7 @@ use super::control::{Control, Pending};
 use super::socket::Socket;
 use super::stats::Counts;
 use crate::metrics::{self, Meter, Presence};
+use crate::secure::Secure;
 use crate::trace;
 
 /// What the two halves of a connection share. Each half has it beside what is its own, so that
@@ -18,6 +19,8 @@ use crate::trace;
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) socket: Socket,
+    /// What lies between the socket and the two halves, of a connection over TLS.
+    pub(super) secure: Option<Secure>,
     pub(super) control: Control,
     /// The moment from which the engine's times count.
     pub(super) epoch: Instant,
@@ -38,10 +41,16 @@ const PAUSE: Duration = Duration::from_millis(100);
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Link {
-    pub(super) fn new(socket: Socket, response: Response, uri: Uri, pending: Arc<Pending>) -> Self {
+    pub(super) fn new(
+        (socket, secure): (Socket, Option<Secure>),
+        response: Response,
+        uri: Uri,
+        pending: Arc<Pending>,
+    ) -> Self {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         Self {
             socket,
+            secure,
             control: Control::new(id, Presence::new(uri.to_string().into()), pending),
             epoch: Instant::now(),
             response: Arc::new(response),

@@ -152,7 +152,7 @@ impl Driver {
         writer.link.count_sent(message);
         self.transmit_now(writer);
         self.ready_to_send(writer)?;
-        writer.outbox.settle();
+        writer.settle();
         Ok(true)
     }
 

@@ -10,8 +10,9 @@ use super::control::End;
 use super::driver::{Driver, Flushed, Reader, deadline, is_past};
 use super::error::{ClientError, Deadline};
 use super::link::Link;
-use super::socket::Ways;
+use super::socket::{KernelTimeout, Socket, Ways};
 use super::turn::Taken;
+use crate::secure::{Progress, Secure};
 use crate::trace;
 
 /// Where a step of reading ahead got to.
@@ -123,7 +124,7 @@ impl Driver {
         if !self.is_to_recover(&turn.link) {
             return Err(self.finish(&mut turn, None));
         }
-        Self::shut(&mut turn);
+        self.shut(&mut turn);
         let link = Arc::clone(&turn.link);
         drop(turn);
         let late = || ClientError::TimedOut(Deadline::Read);
@@ -158,22 +159,19 @@ impl Driver {
             let blocked = pending && self.flush() == Flushed::Blocked;
             let until = self.until(reader, deadline);
             let more = reader.inbox.has_more_at_hand();
-            let space = reader.inbox.space(hint.max(ROOM));
-            let room = space.len();
-            let result = if more {
-                reader.link.socket.try_receive(space)
-            } else if blocked {
-                let ways = Ways { read: true, write: true };
-                let ready = reader.link.socket.wait(ways, until.earliest());
-                ready.and_then(|_| reader.link.socket.try_receive(space))
-            } else {
-                reader.link.socket.receive(&mut reader.kernel, space, until)
-            };
-            match result {
-                Ok(n) if n > 0 => {
-                    reader.received(n, room);
-                    return Ok(());
+            let result = reader.receive(hint, |socket, kernel, space| {
+                if more {
+                    socket.try_receive(space)
+                } else if blocked {
+                    let ways = Ways { read: true, write: true };
+                    let ready = socket.wait(ways, until.earliest());
+                    ready.and_then(|_| socket.try_receive(space))
+                } else {
+                    socket.receive(kernel, space, until)
                 }
+            });
+            match result {
+                Ok(true) => return Ok(()),
                 Err(error) if more && error.kind() == io::ErrorKind::WouldBlock => {
                     // What was left to be judged with what comes next is judged before waiting.
                     reader.inbox.received(0);
@@ -185,7 +183,7 @@ impl Driver {
                         return Err(NoMore::Late);
                     }
                 }
-                other => reader.link.lost(other),
+                other => reader.lost(other.err()),
             }
         }
     }
@@ -284,10 +282,8 @@ impl Reader {
     /// Receives what is there, of which `hint` bytes are wanted, without waiting.
     pub(super) fn take_in(&mut self, hint: usize) -> TakenIn {
         let more = self.inbox.has_more_at_hand();
-        let space = self.inbox.space(hint.max(ROOM));
-        let room = space.len();
-        match self.link.socket.try_receive(space) {
-            Ok(n) if n > 0 => self.received(n, room),
+        match self.receive(hint, |socket, _, space| socket.try_receive(space)) {
+            Ok(true) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if !more {
                     return TakenIn::Nothing;
@@ -295,7 +291,7 @@ impl Reader {
                 // What was left to be judged with what comes next is judged before waiting.
                 self.inbox.received(0);
             }
-            other => self.link.lost(other),
+            other => self.lost(other.err()),
         }
         TakenIn::Something
     }
@@ -333,26 +329,69 @@ impl Reader {
         self.link.counts.received.ahead.set(self.ahead.len() as u64);
     }
 
-    /// Takes in the `n` bytes that came where there was `room`.
-    fn received(&mut self, n: usize, room: usize) {
-        self.link.counts.received.bytes.add(n as u64);
-        if n < room {
-            self.inbox.received(n);
-        } else {
-            self.inbox.received_partly(n);
+    /// Has `receive` fill the room there is, of which `hint` bytes are wanted, and takes in what
+    /// came; `false` at the end of the stream.
+    #[inline]
+    fn receive(
+        &mut self,
+        hint: usize,
+        receive: impl FnOnce(&Socket, &mut KernelTimeout, &mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<bool> {
+        if let Some(end) = self.over.take() {
+            self.link.control.end(end);
+            return Ok(false);
         }
+        let inbox = if self.link.secure.is_some() { &mut self.wire } else { &mut self.inbox };
+        let space = inbox.space(hint.max(ROOM));
+        let room = space.len();
+        let n = receive(&self.link.socket, &mut self.kernel, space)?;
+        if n < room {
+            inbox.received(n);
+        } else {
+            inbox.received_partly(n);
+        }
+        if n == 0 {
+            return Ok(false);
+        }
+        self.link.counts.received.bytes.add(n as u64);
         self.now = self.link.epoch.elapsed();
         self.link.report_by(self.now);
         self.keep_alive.activity(self.now);
+        Ok(self.open())
     }
-}
 
-impl Link {
-    /// The stream has ended or failed.
-    fn lost(&self, result: io::Result<usize>) {
-        self.control.end(match result {
-            Ok(_) => End::Dropped,
-            Err(error) => End::network(&error),
+    /// Opens what came over TLS; `false` if nothing further will come.
+    #[inline]
+    fn open(&mut self) -> bool {
+        let Some(secure) = &self.link.secure else { return true };
+        let before = self.inbox.unread().len();
+        let opened = secure.open(&mut self.wire, &mut self.inbox);
+        self.wire.settle();
+        if secure.owes() {
+            self.link.control.set_pending();
+        }
+        let end = match opened {
+            Ok(Progress::Wait) => return true,
+            Ok(Progress::Closed) => End::Dropped,
+            Err(error) => End::Insecure(Arc::new(error)),
+        };
+        if self.inbox.unread().len() > before {
+            // What came before it counts.
+            self.over = Some(end);
+            return true;
+        }
+        self.link.control.end(end);
+        false
+    }
+
+    /// The stream has failed, or ended.
+    #[cold]
+    fn lost(&self, error: Option<io::Error>) {
+        let ended = self.link.secure.as_ref().map_or(Ok(()), Secure::ended);
+        self.link.control.end(match (error, ended) {
+            (Some(error), _) => End::network(&error),
+            (None, Ok(())) => End::Dropped,
+            (None, Err(cut_off)) => End::Insecure(Arc::new(cut_off)),
         });
     }
 }

@@ -252,7 +252,7 @@ impl Driver {
         if !self.is_to_recover(&reader.link) {
             return self.finish(reader, None);
         }
-        Self::shut(reader);
+        self.shut(reader);
         self.begin_recovery(&reader.link);
         let ended = reader.link.control.how_it_ended();
         ended.map_or_else(ClientError::dropped, |(end, _)| end.into_error())

@@ -48,6 +48,7 @@ impl Driver {
     pub(super) fn serve_timers(&self, reader: &mut Reader) -> Served {
         // Whoever waits for long is to hold little; a call allocates once when it comes back.
         reader.inbox.release();
+        reader.wire.release();
         reader.look_at_timers();
         reader.link.report();
         self.flush_pending(&reader.link);
@@ -66,7 +67,7 @@ impl Driver {
     /// As [`finish`](Self::finish), step by step.
     pub(super) fn serve_end(&self, reader: &mut Reader) -> Served {
         if self.is_to_recover(&reader.link) {
-            Self::shut(reader);
+            self.shut(reader);
             self.begin_recovery(&reader.link);
             return Served::Over;
         }
@@ -78,7 +79,7 @@ impl Driver {
         {
             return Served::Until(Some(at + LINGER));
         }
-        Self::shut(reader);
+        self.shut(reader);
         Served::Over
     }
 

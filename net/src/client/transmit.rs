@@ -127,7 +127,7 @@ impl Driver {
             return Err(Failed { error: ClientError::TimedOut(Deadline::Write), link: None });
         };
         let result = self.prepare(&mut turn, deadline).and_then(|()| send(&mut turn, deadline));
-        if result.is_err() && !turn.outbox.is_empty() {
+        if result.is_err() && turn.waiting() > 0 {
             turn.link.control.set_pending();
         }
         let result = result.map_err(|error| (error, Arc::clone(&turn.link)));
@@ -145,7 +145,7 @@ impl Driver {
     #[inline]
     fn prepare(&self, writer: &mut Writer, deadline: Option<Instant>) -> Result<(), ClientError> {
         self.ready_to_send(writer)?;
-        if writer.outbox.len() > SMALL_REST {
+        if writer.waiting() > SMALL_REST {
             self.transmit(writer, deadline)?;
         }
         Ok(())
@@ -207,8 +207,13 @@ impl Driver {
         writer: &mut Writer,
         deadline: Option<Instant>,
     ) -> Result<(), ClientError> {
-        while let Some(bytes) = writer.outbox.poll_transmit() {
-            match writer.link.socket.try_send(bytes) {
+        loop {
+            let sent = match writer.leaving() {
+                Ok(None) => break,
+                Ok(Some((bytes, socket))) => socket.try_send(bytes),
+                Err(error) => Err(error),
+            };
+            match sent {
                 Ok(n) => writer.transmitted(n),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     writer.link.control.set_stuck(true);
@@ -226,7 +231,7 @@ impl Driver {
                 }
             }
         }
-        writer.outbox.settle();
+        writer.settle();
         Ok(())
     }
 

@@ -29,6 +29,7 @@ impl ClientError {
             ),
             Self::Urls(failures) => failures.iter().any(|failure| failure.error.is_transient()),
             Self::Credentials(error) => error.is_transient(),
+            Self::Tls(error) => error.is_transient(),
             Self::Handshake(error) => matches!(error, HandshakeError::Ended),
             Self::Closed { code, .. } => *code == wirewright_core::CloseCode::ABNORMAL,
             Self::Refused(refused) | Self::Proxy(ProxyError::Refused(refused)) => {

@@ -100,6 +100,8 @@ reasons! {
     rate = Rate,
     /// `max_connections_per_identity`.
     identity = Identity,
+    /// No TLS with the peer.
+    tls = Tls,
     /// Not HTTP, over `handshake_limits`, or not as RFC 6455 §4.2.1 wants it.
     request = Request,
     /// No service has the path.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wirewright_core::handshake::{Authenticator, HandshakeLimits};
-use wirewright_core::{Compression, Config, KeepAliveOptions};
+use wirewright_core::{Compression, Config, KeepAliveOptions, ServerLayers};
 
 use super::Listener;
 use super::admission::{Admission, AdmissionLimits};
@@ -34,6 +34,7 @@ pub struct ListenerBuilder {
     max_request_body: usize,
     admission: AdmissionLimits,
     fallback: Fallback,
+    tls: Option<Arc<dyn ServerLayers>>,
     routes: Vec<(String, MakeRoute)>,
     pub(super) workers: usize,
     pub(super) topics: Topics,
@@ -61,11 +62,19 @@ impl ListenerBuilder {
             max_request_body: 8 * 1024,
             admission: AdmissionLimits::default(),
             fallback: Fallback::default(),
+            tls: None,
             routes: Vec::new(),
             workers: 64,
             topics: Topics::new(),
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
         }
+    }
+
+    /// How connections are secured: all that are accepted speak TLS then. The handshake of TLS is
+    /// within [`handshake_timeout`](Self::handshake_timeout).
+    pub fn tls(mut self, layers: impl ServerLayers + 'static) -> Self {
+        self.tls = Some(Arc::new(layers));
+        self
     }
 
     /// Event loops, a thread each; one for each core by default.
@@ -322,6 +331,7 @@ impl ListenerBuilder {
             defaults: self.defaults,
             routes: Routes::new(table),
             fallback: self.fallback,
+            tls: self.tls,
             admission: Arc::new(Admission::new(self.admission)),
             askers: Workers::new("wirewright-handshake", self.handshake_threads),
             workers: Workers::new("wirewright-worker", self.workers),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mio::Token;
 use mio::net::TcpStream;
 use wirewright_core::handshake::Identity;
-use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing};
+use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing, Security};
 
 use super::address::Address;
 use super::context::Link;
@@ -17,6 +17,7 @@ use super::figures::Figures;
 use super::mailbox::Command;
 use super::opening::About;
 use super::options::RouteSettings;
+use super::secured::Sealing;
 use super::sending::{LOG, Sending};
 use super::tally::CallerStats;
 use super::tuning::{Tuning, WhenFull};
@@ -71,8 +72,8 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Caller {
     pub(crate) fn new(parts: CallerParts) -> Self {
-        let CallerParts { token, peer, about, stream, outgoing, out, link } = parts;
-        let sending = Sending::new(outgoing, out, stream, &link.settings.tuning);
+        let CallerParts { token, peer, about, stream, sealing, outgoing, out, link } = parts;
+        let sending = Sending::new(outgoing, out, (stream, sealing), &link.settings.tuning);
         Self(Arc::new(Shared {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             token,
@@ -225,6 +226,18 @@ impl Caller {
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.0.about.as_ref()?.identity.as_ref()
+    }
+
+    /// What TLS has agreed on, and the peer's certificate if it has shown one; `None` without TLS.
+    #[must_use]
+    pub fn security(&self) -> Option<&Security> {
+        self.0.about.as_ref()?.security.as_deref()
+    }
+
+    /// Whether the connection is over TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.security().is_some()
     }
 
     /// Bytes that wait to be sent.
@@ -381,6 +394,8 @@ pub(crate) struct CallerParts {
     pub(crate) peer: SocketAddr,
     pub(crate) about: Option<Box<About>>,
     pub(crate) stream: Arc<TcpStream>,
+    /// Over TLS: how the queue leaves.
+    pub(crate) sealing: Option<Sealing>,
     pub(crate) outgoing: Outgoing,
     /// With the handshake's answer in it.
     pub(crate) out: Outbox,

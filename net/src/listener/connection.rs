@@ -23,6 +23,8 @@ use super::lingering::{LINGER, Lingering};
 use super::mailbox::Newcomer;
 use super::open::{End, Flow, Open};
 use super::opening::{About, Decision, Granted, Opening, Refusal, Verdict, discard, negotiate};
+use super::secured::Secured;
+use crate::secure::Secure;
 use crate::{clock, metrics};
 
 /// A connection, as its loop knows it.
@@ -40,8 +42,17 @@ pub(crate) struct Connection {
     pub(crate) published: bool,
     /// What it counts as.
     pub(crate) held: Held,
+    /// What not every connection has.
+    extra: Option<Box<Extra>>,
+}
+
+/// One word on connections that have nothing of it.
+#[derive(Default)]
+pub(super) struct Extra {
     /// Its place among those of its address and identity, where they are limited.
     place: Option<Box<Place>>,
+    /// Over TLS: what lies between the socket and the inbox.
+    pub(super) secured: Option<Secured>,
 }
 
 pub(super) enum Stage {
@@ -68,11 +79,14 @@ pub(crate) const READS: usize = 16;
 
 impl Connection {
     pub(crate) fn new(token: Token, newcomer: Newcomer, ctx: &Context) -> Self {
-        let Newcomer { stream, peer, held, place } = newcomer;
+        let Newcomer { stream, peer, held, place, layer } = newcomer;
         let stage = match held {
-            Held::Leaving => Stage::Lingering(Box::new(Lingering::busy(&stream, ctx.now))),
+            Held::Leaving => Stage::Lingering(Box::new(Lingering::busy(&stream, ctx))),
             _ => Stage::Opening(Box::new(Opening::new(token, peer, ctx))),
         };
+        let secured = layer.map(|layer| Secured::new(Secure::new(layer), ctx));
+        let some = place.is_some() || secured.is_some();
+        let extra = some.then(|| Box::new(Extra { place, secured }));
         Self {
             token,
             stream: Arc::new(stream),
@@ -82,8 +96,19 @@ impl Connection {
             in_line: false,
             published: false,
             held,
-            place,
+            extra,
         }
+    }
+
+    #[inline]
+    pub(super) fn is_secured(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.secured.is_some())
+    }
+
+    /// What lies between the socket and the inbox, over TLS.
+    #[inline]
+    pub(super) fn secured(&mut self) -> Option<&mut Secured> {
+        self.extra.as_mut()?.secured.as_mut()
     }
 
     /// The socket, to be registered with the loop and taken off it.
@@ -231,10 +256,15 @@ impl Connection {
                     return self.end(End::Lost(Some(error)), ctx);
                 }
             }
-            Stage::Opening(opening) if opening.is_asking() => {
-                return Opening::hold(&self.stream, inbox);
+            Stage::Opening(opening) => {
+                let is_asking = opening.is_asking();
+                if self.flush_layer().is_err() {
+                    return self.end(End::Lost(None), ctx);
+                }
+                if is_asking {
+                    return self.hold(inbox, ctx);
+                }
             }
-            Stage::Opening(_) => {}
         }
         let flow = self.read(to_end, inbox, ctx);
         match flow {
@@ -266,7 +296,9 @@ impl Connection {
             Stage::Lingering(_) => return Flow::NeedMore(1),
             Stage::Opening(opening) => opening,
         };
-        match opening.receive(inbox, &self.stream, ctx) {
+        let secured = self.extra.as_ref().and_then(|extra| extra.secured.as_ref());
+        let transport = (&*self.stream, secured.map(|secured| &*secured.secure));
+        match opening.receive(inbox, transport, ctx) {
             Ok(Verdict::NeedMore) => Flow::NeedMore(1),
             Ok(Verdict::Asking) => Flow::Paused,
             Ok(Verdict::Accept(granted)) => match self.accept(*granted, ctx) {
@@ -311,7 +343,7 @@ impl Connection {
         let Stage::Opening(opening) = &self.stage else { return Ok(()) };
         let (peer, settings) = (opening.peer, &route.settings);
         metrics::request(metrics::SERVER, &settings.name);
-        let (upgrade, identity) = request.into_parts();
+        let (upgrade, identity, security) = request.into_parts();
         let upgrade = upgrade.headers(&accept.headers);
         let mut out = Outbox::new();
         let negotiated = negotiate(upgrade, &route, accept.sub_protocol.as_deref(), &mut out);
@@ -326,14 +358,17 @@ impl Connection {
         let caller = Caller::new(CallerParts {
             token: self.token,
             peer,
-            about: About::new(accepted.sub_protocol(), identity),
+            about: About::new(accepted.sub_protocol(), identity, security),
             stream: Arc::clone(&self.stream),
+            sealing: self.extra.as_mut().and_then(|it| Some(it.secured.as_mut()?.sealing())),
             outgoing: Outgoing::new(Sender::Server, &settings.config, agreement),
             out,
             link: ctx.link(settings),
         });
         let incoming = Incoming::new(Role::Server, &settings.config, agreement);
-        Place::join(&mut self.place, place);
+        if place.is_some() {
+            Place::join(&mut self.extra.get_or_insert_default().place, place);
+        }
         ctx.settings.admission.turn(&mut self.held, Held::Open);
         let mut open = Box::new(Open::new(caller, incoming, accept.service, ctx));
         open.begin(ctx);
@@ -344,7 +379,7 @@ impl Connection {
 
     /// Leaves the stage that ended: what is still to be sent is sent, for a while.
     pub(super) fn end(&mut self, end: End, ctx: &mut Context) -> Next {
-        let (rest, done) = match end {
+        let (mut rest, done) = match end {
             End::Lost(error) => {
                 if let Stage::Open(open) = &mut self.stage {
                     open.lost(error);
@@ -355,6 +390,9 @@ impl Connection {
             End::Closed(rest) => (rest, true),
             End::Failed(rest) => (rest, false),
         };
+        if let Some(secured) = self.secured() {
+            secured.seal_rest(&mut rest);
+        }
         // What is queued has as long as a Close has for its answer, and a refusal as a request.
         let time = match &self.stage {
             Stage::Open(open) => open.close_timeout(),

@@ -5,7 +5,7 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use wirewright_core::handshake::HandshakeLimits;
-use wirewright_core::{Inbox, Outbox};
+use wirewright_core::{Inbox, Outbox, ServerLayers};
 
 use super::admission::Admission;
 use super::budget::Charge;
@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) defaults: Defaults,
     pub(crate) routes: Routes,
     pub(crate) fallback: Fallback,
+    /// What lies between a connection and its socket, if anything does.
+    pub(crate) tls: Option<Arc<dyn ServerLayers>>,
     pub(crate) admission: Arc<Admission>,
     /// For what may block before the 101.
     pub(crate) askers: Workers,
@@ -84,6 +86,8 @@ pub(crate) struct Context {
     pub(crate) sooner: bool,
     /// Incomplete messages hold more than the budget has.
     pub(crate) exceeded: bool,
+    /// Bytes that were read over TLS and are not open yet.
+    pub(crate) wire: Inbox,
     /// Inboxes that no connection needs at present; boxed, as a connection holds them.
     #[expect(clippy::vec_box, reason = "a connection that needs none pays one word")]
     spare: Vec<Box<OwnInbox>>,
@@ -113,6 +117,7 @@ impl Context {
             messages_out: 0,
             sooner: false,
             exceeded: false,
+            wire: Inbox::new(),
             spare: Vec::new(),
         }
     }

@@ -273,12 +273,21 @@ impl EventLoop {
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         let admission = &self.ctx.settings.admission;
         match admission.admit(peer.ip(), self.rate.as_mut(), self.ctx.now) {
-            Ok(place) => self.deal(Newcomer { stream, peer, held: Held::Handshaking, place }),
+            Ok(place) => match self.ctx.settings.tls.as_ref().map(|tls| tls.layer()).transpose() {
+                Ok(layer) => {
+                    self.deal(Newcomer { stream, peer, held: Held::Handshaking, place, layer });
+                }
+                Err(error) => {
+                    tracing::error!(%error, "no TLS for a connection, which is dropped");
+                    admission.leave(Held::Handshaking);
+                }
+            },
             Err(reason) => {
                 tracing::debug!(?reason, %peer, "connection refused");
                 if admission.may_linger() {
                     admission.enter(Held::Leaving);
-                    self.adopt(Newcomer { stream, peer, held: Held::Leaving, place: None });
+                    let (held, place, layer) = (Held::Leaving, None, None);
+                    self.adopt(Newcomer { stream, peer, held, place, layer });
                 }
             }
         }

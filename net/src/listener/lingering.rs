@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 use wirewright_core::{Inbox, Outbox};
 
 use super::connection::{Next, READS};
+use super::context::Context;
 use super::sending::Rest;
 
 /// How long the peer of a failed connection may take to close its side.
@@ -32,11 +33,14 @@ impl Lingering {
 
     /// Refuses a connection that was just accepted. What its peer sends is not parsed, only read
     /// away until it has taken the answer.
-    pub(crate) fn busy(stream: &TcpStream, now: Duration) -> Self {
-        // A socket that nothing was written to has room for it; if not, it does without.
-        let _ = (&*stream).write(BUSY);
+    pub(crate) fn busy(mut stream: &TcpStream, ctx: &Context) -> Self {
+        // Over TLS it would be noise.
+        if ctx.settings.tls.is_none() {
+            // A socket that nothing was written to has room for it; if not, it does without.
+            let _ = stream.write(BUSY);
+        }
         let _ = stream.shutdown(Shutdown::Write);
-        let deadline = now.saturating_add(LINGER);
+        let deadline = ctx.now.saturating_add(LINGER);
         Self { rest: Box::new(Outbox::new().into()), deadline, done: false, shut: true }
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mio::net::TcpStream;
 use mio::{Token, Waker};
+use wirewright_core::Layer;
 
 use super::admission::{Held, Place};
 use super::opening::Decision;
@@ -35,6 +36,8 @@ pub(crate) struct Newcomer {
     pub(crate) peer: SocketAddr,
     pub(crate) held: Held,
     pub(crate) place: Option<Box<Place>>,
+    /// What is to lie between the socket and the connection.
+    pub(crate) layer: Option<Box<dyn Layer>>,
 }
 
 /// A loop's letter box.

@@ -33,6 +33,7 @@ mod queue;
 mod rare;
 mod reading;
 mod routes;
+mod secured;
 mod sending;
 mod service;
 mod slots;

@@ -6,7 +6,6 @@
 //!   └─▶ a plain request: body ─▶ fallback
 //! ```
 
-use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,15 +16,15 @@ use mio::net::TcpStream;
 use wirewright_core::handshake::{
     Accepted, Acceptor, Authenticator, HandshakeMisuse, Identity, Rejection, Request, Upgrade,
 };
-use wirewright_core::{Inbox, Outbox};
+use wirewright_core::{Inbox, Outbox, Security};
 
 use super::admission::{Admission, Place, Reason};
-use super::connection::Next;
 use super::context::Context;
 use super::fallback::HttpRequest;
 use super::mailbox::Command;
 use super::options::Route;
 use super::upgrade::{Accept, UpgradeRequest};
+use crate::secure::Secure;
 
 /// The stage before the 101.
 pub(crate) struct Opening {
@@ -73,11 +72,10 @@ pub(crate) struct Granted {
     pub(crate) place: Option<Box<Place>>,
 }
 
-pub(crate) type Decision = Result<Granted, Refusal>;
+/// A socket, and what lies between it and the inbox over TLS.
+pub(crate) type Transport<'t> = (&'t TcpStream, Option<&'t Secure>);
 
-/// Bytes behind a request that are taken in while somebody decides on it; a client has no business
-/// to send any before the answer (RFC 6455 §4.1).
-const AHEAD: usize = 4 * 1024;
+pub(crate) type Decision = Result<Granted, Refusal>;
 
 impl Opening {
     pub(crate) fn new(token: Token, peer: SocketAddr, ctx: &Context) -> Self {
@@ -90,20 +88,20 @@ impl Opening {
     pub(crate) fn receive(
         &mut self,
         inbox: &mut Inbox,
-        stream: &TcpStream,
+        transport: Transport<'_>,
         ctx: &mut Context,
     ) -> Result<Verdict, Refusal> {
         match &mut self.step {
             Step::Head(acceptor) => match acceptor.receive(inbox) {
                 Ok(None) => Ok(Verdict::NeedMore),
-                Ok(Some(request)) if request.is_upgrade() => self.judge(request, stream, ctx),
+                Ok(Some(request)) if request.is_upgrade() => self.judge(request, transport, ctx),
                 Ok(Some(request)) => {
                     self.plain(request, ctx)?;
-                    self.body(inbox, stream, ctx)
+                    self.body(inbox, transport, ctx)
                 }
                 Err(answer) => Err(Refusal::new(Reason::Request, answer)),
             },
-            Step::Body(..) => self.body(inbox, stream, ctx),
+            Step::Body(..) => self.body(inbox, transport, ctx),
             Step::Asking(_) => Ok(Verdict::Asking),
             Step::Answered(_) | Step::Over => match std::mem::replace(&mut self.step, Step::Over) {
                 Step::Answered(decision) => (*decision).map(|it| Verdict::Accept(Box::new(it))),
@@ -127,23 +125,6 @@ impl Opening {
         self.step = Step::Answered(decision);
     }
 
-    /// While others decide, takes in what comes, up to a bound: a peer that is gone is noticed.
-    pub(crate) fn hold(stream: &TcpStream, inbox: &mut Inbox) -> Next {
-        while let room @ 1.. = AHEAD.saturating_sub(inbox.unread().len()) {
-            let space = inbox.space(1);
-            let size = space.len().min(room);
-            match (&*stream).read(&mut space[..size]) {
-                // It may have ended its side only, and wait for the answer.
-                Ok(0) => break,
-                Ok(n) => inbox.received(n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Next::Gone,
-            }
-        }
-        Next::Wait
-    }
-
     /// What to answer when the deadline has passed; nothing to whoever has asked nothing yet.
     pub(crate) fn overdue(&self) -> Option<Refusal> {
         self.is_asking().then(|| Refusal::busy(Reason::Deadline))
@@ -153,7 +134,7 @@ impl Opening {
     fn judge(
         &mut self,
         request: Request,
-        stream: &TcpStream,
+        (stream, secure): Transport<'_>,
         ctx: &mut Context,
     ) -> Result<Verdict, Refusal> {
         let upgrade = request.upgrade().map_err(|answer| Refusal::new(Reason::Request, answer))?;
@@ -162,12 +143,13 @@ impl Opening {
             .find(&ctx.settings.routes, upgrade.request().path())
             .ok_or_else(|| Refusal::new(Reason::Route, Rejection::not_found()))?;
         let addresses = (self.peer, local_addr(stream));
-        let request = UpgradeRequest::new(upgrade, parameters, addresses);
+        let security = secure.map(|secure| Arc::new(secure.security()));
+        let request = UpgradeRequest::new(upgrade, parameters, addresses, security);
         if let Some(check) = &route.check {
             guard("check", || check(&request))
                 .map_err(|answer| Refusal::new(Reason::Check, answer))?;
         }
-        if !route.origins.admits(&request) {
+        if !route.origins.admits(&request, secure.is_some()) {
             let answer = Rejection::forbidden().body("this origin is not served here\n");
             return Err(Refusal::new(Reason::Origin, answer));
         }
@@ -225,7 +207,7 @@ impl Opening {
     fn body(
         &mut self,
         inbox: &mut Inbox,
-        stream: &TcpStream,
+        (stream, _): Transport<'_>,
         ctx: &Context,
     ) -> Result<Verdict, Refusal> {
         let (request, length) = match std::mem::replace(&mut self.step, Step::Over) {
@@ -249,13 +231,19 @@ impl Opening {
 pub(crate) struct About {
     pub(crate) sub_protocol: Option<Box<str>>,
     pub(crate) identity: Option<Identity>,
+    pub(crate) security: Option<Arc<Security>>,
 }
 
 impl About {
     /// `None` where there is nothing to say.
-    pub(crate) fn new(sub_protocol: Option<&str>, identity: Option<Identity>) -> Option<Box<Self>> {
-        let some = sub_protocol.is_some() || identity.is_some();
-        some.then(|| Box::new(Self { sub_protocol: sub_protocol.map(Into::into), identity }))
+    pub(crate) fn new(
+        sub_protocol: Option<&str>,
+        identity: Option<Identity>,
+        security: Option<Arc<Security>>,
+    ) -> Option<Box<Self>> {
+        let some = sub_protocol.is_some() || identity.is_some() || security.is_some();
+        let sub_protocol = sub_protocol.map(Into::into);
+        some.then(|| Box::new(Self { sub_protocol, identity, security }))
     }
 }
 

@@ -89,19 +89,19 @@ impl OriginPolicy {
     }
 
     /// Whether the request may go on. It was upgraded, so that there is one origin, or none.
-    pub(crate) fn admits(&self, request: &Request) -> bool {
+    pub(crate) fn admits(&self, request: &Request, is_secure: bool) -> bool {
         let Some(text) = request.origin() else { return !self.required };
         if self.any {
             return true;
         }
         // `null` stands for pages that are nobody's (RFC 6454 §7.1), and is no origin here.
         let Some(origin) = Origin::parse(text) else { return false };
-        (self.same_host && self.is_same_host(&origin, request.host()))
+        (self.same_host && self.is_same_host(&origin, request.host(), is_secure))
             || self.listed.iter().any(|pattern| pattern.admits(&origin))
     }
 
-    fn is_same_host(&self, origin: &Origin<'_>, host: Option<&str>) -> bool {
-        let scheme = if self.behind_tls { "https" } else { "http" };
+    fn is_same_host(&self, origin: &Origin<'_>, host: Option<&str>, is_secure: bool) -> bool {
+        let scheme = if self.behind_tls || is_secure { "https" } else { "http" };
         let host = host.and_then(host_and_port);
         host.is_some_and(|(host, port)| {
             let here = Origin { scheme, host, port };

@@ -99,6 +99,35 @@ impl Sending {
         waiting || tuning.when_full == WhenFull::DropOldest && self.encoded() >= tuning.gate()
     }
 
+    /// A large message: head and payload straight to the system, behind what waits. Only what it
+    /// does not take is copied.
+    pub(super) fn write_direct(&mut self, head: &[u8], payload: &[u8]) -> Result<Sent, SendError> {
+        let Some(stream) = &self.stream else { return Err(SendError::Closed) };
+        let out = self.out.get_or_insert_default();
+        let waiting = out.poll_transmit().unwrap_or_default();
+        let parts = [IoSlice::new(waiting), IoSlice::new(head), IoSlice::new(payload)];
+        let mut written = loop {
+            match (&**stream).write_vectored(&parts) {
+                Ok(n) => break n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return self.broken(),
+            }
+        };
+        let sent = written.min(waiting.len());
+        out.transmitted(sent);
+        let all = written;
+        written -= sent;
+        for part in [head, payload] {
+            let sent = written.min(part.len());
+            out.extend(&part[sent..]);
+            written -= sent;
+        }
+        let queued = out.len();
+        self.taken(all);
+        Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
+    }
+
     /// Makes room for a message; `Some` if it is to be dropped instead.
     fn make_room(&mut self, tuning: &Tuning) -> Result<Option<Sent>, SendError> {
         self.open()?;
@@ -206,11 +235,12 @@ impl Sending {
         }
         match rare.waiting.front() {
             None => Ok(false),
-            Some(Waiting::Shared(_)) => self.write_shared(),
-            Some(Waiting::Own { .. }) => {
-                let out = self.out.get_or_insert_default();
+            Some(Waiting::Shared(_)) if rare.sealing.is_none() => self.write_shared(),
+            Some(_) => {
+                let (out, sealed) = (self.out.get_or_insert_default(), rare.sealing.is_some());
                 while out.len() < AHEAD
-                    && let Some(Waiting::Own { .. }) = rare.waiting.front()
+                    && let Some(front) = rare.waiting.front()
+                    && (sealed || matches!(front, Waiting::Own { .. }))
                     && let Some(message) = rare.pop()
                 {
                     encode(&mut self.outgoing, &message, out);
@@ -275,7 +305,7 @@ impl Sending {
         }
         self.mark(tuning);
         let rare = self.rare();
-        let own = encoded + rare.waiting_own;
+        let own = encoded + rare.waiting_own + rare.sealed();
         match &mut rare.charge {
             None if own == 0 => {}
             charge => {

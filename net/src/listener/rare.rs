@@ -8,6 +8,7 @@ use std::time::Duration;
 use wirewright_core::{MessageBuf, MessageKind, Reply};
 
 use super::budget::Charge;
+use super::secured::Sealing;
 use super::tally::Totals;
 use super::topics::Encoded;
 
@@ -23,6 +24,8 @@ pub(crate) struct Rare {
     /// the cap, but of several Pongs one is enough (RFC 6455 §5.5.3).
     pub(super) owed: Option<Box<Reply>>,
     pub(super) charge: Option<Charge>,
+    /// Over TLS: how the queue leaves.
+    pub(super) sealing: Option<Sealing>,
     pub(super) totals: Totals,
     /// Where threads wait for the queue to drain.
     pub(super) drained: Option<Arc<Condvar>>,
@@ -50,9 +53,15 @@ pub(super) enum Waiting {
 }
 
 impl Rare {
+    /// Bytes that wait beside those that are encoded.
     #[inline]
-    pub(super) const fn waiting_bytes(&self) -> usize {
-        self.waiting_bytes
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes + self.sealed()
+    }
+
+    /// Bytes that are sealed and wait.
+    pub(super) fn sealed(&self) -> usize {
+        self.sealing.as_ref().map_or(0, Sealing::waiting)
     }
 
     /// Bytes in the budget.
@@ -76,6 +85,7 @@ impl Rare {
     /// Whether anything must be looked at before a message can be sent the usual way.
     pub(super) fn is_in_the_way(&self) -> bool {
         !self.waiting.is_empty()
+            || self.sealed() > 0
             || self.owed.is_some()
             || self.charge.as_ref().is_some_and(|charge| charge.bytes() > 0 && charge.is_exceeded())
     }
@@ -84,6 +94,7 @@ impl Rare {
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
             && self.owed.is_none()
+            && self.sealing.is_none()
             && self.totals.is_empty()
             && self.drained.is_none()
             && self.close_timeout.is_none()

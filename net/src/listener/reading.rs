@@ -2,17 +2,23 @@
 //! socket has no more.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
-use wirewright_core::Inbox;
+use wirewright_core::{Inbox, LayerError};
 
-use super::connection::{Connection, READS, Stage};
+use super::admission::Reason;
+use super::connection::{Connection, Next, READS, Stage};
 use super::context::Context;
 use super::open::{End, Flow};
+use super::secured::Receipt;
 
 /// Bytes per read, at most: more would leave the processor's nearer caches before it is handled.
 const READ: usize = 128 * 1024;
 /// The same before the 101: what lies behind a request is kept while others decide on it.
 const READ_OPENING: usize = 8 * 1024;
+/// Bytes behind a request that are taken in while somebody decides on it; a client has no business
+/// to send any before the answer (RFC 6455 §4.1).
+const AHEAD: usize = 4 * 1024;
 
 impl Connection {
     /// Handles what is held, then reads and handles until there is no more.
@@ -28,20 +34,10 @@ impl Connection {
         }
         let most = if matches!(self.stage, Stage::Opening(_)) { READ_OPENING } else { READ };
         for _ in 0..READS {
-            let room = inbox.space(hint);
-            // What is unmasked right after it was read is still near.
-            let size = room.len().min(most);
-            let room = &mut room[..size];
-            match (&*self.stream).read(room) {
-                Ok(0) => return Flow::End(End::Lost(None)),
-                Ok(n) => {
-                    ctx.read(n);
-                    // A short read has drained the socket; what comes later is a new event.
-                    let drained = n < size;
-                    match drained {
-                        true => inbox.received(n),
-                        false => inbox.received_partly(n),
-                    }
+            match self.receive(hint, most, inbox, ctx) {
+                Ok(Receipt { bytes: 0, .. }) => return Flow::End(End::Lost(None)),
+                Ok(Receipt { bytes, drained }) => {
+                    ctx.read(bytes);
                     match self.handle(inbox, ctx) {
                         Flow::NeedMore(more) => hint = more,
                         other => return other,
@@ -54,10 +50,86 @@ impl Connection {
                     return self.drained(hint, inbox, ctx);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Flow::End(End::Lost(Some(error))),
+                Err(error) => return self.broken_off(error, ctx),
             }
         }
         Flow::Again
+    }
+
+    /// Reads once, of what `hint` bytes are wanted, and no more than `most`.
+    #[inline]
+    fn receive(
+        &mut self,
+        hint: usize,
+        most: usize,
+        inbox: &mut Inbox,
+        ctx: &mut Context,
+    ) -> io::Result<Receipt> {
+        if self.is_secured() {
+            return self.receive_sealed(most, inbox, ctx);
+        }
+        let room = inbox.space(hint);
+        // What is unmasked right after it was read is still near.
+        let size = room.len().min(most);
+        let bytes = (&*self.stream).read(&mut room[..size])?;
+        // A short read has drained the socket; what comes later is a new event.
+        let drained = bytes < size;
+        match drained {
+            true => inbox.received(bytes),
+            false => inbox.received_partly(bytes),
+        }
+        Ok(Receipt { bytes, drained })
+    }
+
+    #[inline(never)]
+    fn receive_sealed(
+        &mut self,
+        most: usize,
+        inbox: &mut Inbox,
+        ctx: &mut Context,
+    ) -> io::Result<Receipt> {
+        let stream = Arc::clone(&self.stream);
+        let Some(secured) = self.secured() else { return Err(io::ErrorKind::NotConnected.into()) };
+        let receipt = secured.receive(&stream, most, inbox, ctx);
+        self.flush_layer()?;
+        receipt
+    }
+
+    /// Before the 101, sends what the layer has to say; after it, the queue does.
+    pub(super) fn flush_layer(&mut self) -> io::Result<()> {
+        if !matches!(self.stage, Stage::Opening(_)) {
+            return Ok(());
+        }
+        let stream = Arc::clone(&self.stream);
+        self.secured().map_or(Ok(()), |secured| secured.flush(&stream))
+    }
+
+    /// While others decide on a request, takes in what comes, up to a bound: a peer that is gone is
+    /// noticed.
+    pub(super) fn hold(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Next {
+        while let room @ 1.. = AHEAD.saturating_sub(inbox.unread().len()) {
+            match self.receive(1, room, inbox, ctx) {
+                // It may have ended its side only, and wait for the answer.
+                Ok(Receipt { bytes: 0, .. }) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Next::Gone,
+            }
+        }
+        Next::Wait
+    }
+
+    /// Reading has failed. What the layer says of that before the 101 is an alert, which is sent.
+    #[cold]
+    fn broken_off(&mut self, error: io::Error, ctx: &Context) -> Flow {
+        let Stage::Opening(opening) = &self.stage else { return Flow::End(End::Lost(Some(error))) };
+        if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<LayerError>) {
+            tracing::debug!(peer = %opening.peer, %error, "no TLS with a peer");
+            ctx.settings.admission.refused(Reason::Tls);
+            return Flow::End(End::Refused(Box::default()));
+        }
+        Flow::End(End::Lost(Some(error)))
     }
 
     /// The socket has no more: what was left to be judged with it is judged by itself.

@@ -1,6 +1,6 @@
 //! The sending side of a connection: what few messages need is in [`queue`](super::queue).
 
-use std::io::{self, IoSlice, Write};
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::budget::Charge;
 use super::caller::Sent;
 use super::context::Link;
 use super::rare::Rare;
+use super::secured::Sealing;
 use super::tally::{HALF, Tally};
 use super::tuning::Tuning;
 use crate::error::SendError;
@@ -49,6 +50,8 @@ pub(crate) struct Sending {
 #[derive(Default)]
 pub(crate) struct Rest {
     pub(crate) out: Outbox,
+    /// What goes before that over TLS.
+    pub(super) sealed: Outbox,
     /// Where to count what of it has left.
     pub(crate) link: Option<Arc<Link>>,
     /// Keeps what is left in the budget.
@@ -86,15 +89,16 @@ impl Sending {
     pub(crate) fn new(
         outgoing: Outgoing,
         out: Outbox,
-        stream: Arc<TcpStream>,
+        (stream, sealing): (Arc<TcpStream>, Option<Sealing>),
         tuning: &Tuning,
     ) -> Self {
+        let rare = |sealing| Box::new(Rare { sealing: Some(sealing), ..Rare::default() });
         Self {
             outgoing,
             out: Some(Box::new(out)),
             stream: Some(stream),
             sent: 0,
-            rare: None,
+            rare: sealing.map(rare),
             gate: gate(tuning),
             texts_out: 0,
             tally: Tally::default(),
@@ -125,6 +129,9 @@ impl Sending {
             && let Some(head) = outgoing.head(message)?
         {
             self.count(message.kind());
+            if self.is_sealed() {
+                return self.write_direct_sealed(&head, message.as_bytes());
+            }
             return self.write_direct(&head, message.as_bytes());
         }
         outgoing.send(message, out)?;
@@ -132,6 +139,12 @@ impl Sending {
         self.count(message.kind());
         // Nothing waits unencoded, or this would wait behind it.
         if self.corked { Ok(Sent::Queued(queued)) } else { self.written() }
+    }
+
+    /// Whether what leaves is sealed.
+    #[inline]
+    fn is_sealed(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.sealing.is_some())
     }
 
     /// Counts a message.
@@ -224,7 +237,11 @@ impl Sending {
     pub(crate) fn flush(&mut self) -> io::Result<usize> {
         loop {
             let Some(stream) = &self.stream else { return Ok(0) };
-            if let Some(out) = &mut self.out {
+            if self.is_sealed() {
+                if !self.write_sealed()? {
+                    return Ok(self.queued());
+                }
+            } else if let Some(out) = &mut self.out {
                 while let Some(bytes) = out.poll_transmit() {
                     match (&**stream).write(bytes) {
                         Ok(n) => {
@@ -297,7 +314,9 @@ impl Sending {
         self.stream = None;
         self.corked = false;
         let out = self.out.take().map_or_else(Outbox::new, |out| *out);
-        Rest { out, link: None, _charge: self.end_rare() }
+        let sealing = self.rare.as_mut().and_then(|rare| rare.sealing.as_mut());
+        let sealed = sealing.map(Sealing::take_rest).unwrap_or_default();
+        Rest { out, sealed, link: None, _charge: self.end_rare() }
     }
 
     /// Tells the peer why the connection fails, unless a Close was sent.
@@ -329,35 +348,6 @@ impl Sending {
         Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
     }
 
-    /// A large message: head and payload straight to the system, behind what waits. Only what it
-    /// does not take is copied.
-    fn write_direct(&mut self, head: &[u8], payload: &[u8]) -> Result<Sent, SendError> {
-        let Some(stream) = &self.stream else { return Err(SendError::Closed) };
-        let out = self.out.get_or_insert_default();
-        let waiting = out.poll_transmit().unwrap_or_default();
-        let parts = [IoSlice::new(waiting), IoSlice::new(head), IoSlice::new(payload)];
-        let mut written = loop {
-            match (&**stream).write_vectored(&parts) {
-                Ok(n) => break n,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.broken(),
-            }
-        };
-        let sent = written.min(waiting.len());
-        out.transmitted(sent);
-        let all = written;
-        written -= sent;
-        for part in [head, payload] {
-            let sent = written.min(part.len());
-            out.extend(&part[sent..]);
-            written -= sent;
-        }
-        let queued = out.len();
-        self.taken(all);
-        Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
-    }
-
     pub(super) fn flush_or_end(&mut self) -> Result<usize, SendError> {
         match self.flush() {
             Ok(queued) => Ok(queued),
@@ -376,7 +366,7 @@ impl Sending {
 
     /// The transport is gone; the loop will read that too, and say so to the service.
     #[cold]
-    fn broken(&mut self) -> Result<Sent, SendError> {
+    pub(super) fn broken(&mut self) -> Result<Sent, SendError> {
         self.cut();
         Err(SendError::Closed)
     }
@@ -395,6 +385,6 @@ fn taken(sent: &mut u64, drained: &mut u8, bytes: usize) {
 
 impl From<Outbox> for Rest {
     fn from(out: Outbox) -> Self {
-        Self { out, link: None, _charge: None }
+        Self { out, ..Self::default() }
     }
 }

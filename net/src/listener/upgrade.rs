@@ -5,9 +5,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::str::{self, FromStr};
+use std::sync::Arc;
 
 use percent_encoding::percent_decode;
 use wirewright_core::handshake::{HandshakeMisuse, Headers, Identity, Rejection, Request, Upgrade};
+
+use wirewright_core::Security;
 
 use super::routes::Parameters;
 use super::service::Service;
@@ -45,6 +48,7 @@ pub struct UpgradeRequest {
     peer: SocketAddr,
     local: SocketAddr,
     identity: Option<Identity>,
+    security: Option<Arc<Security>>,
 }
 
 impl UpgradeRequest {
@@ -52,16 +56,24 @@ impl UpgradeRequest {
         upgrade: Upgrade,
         parameters: Parameters,
         (peer, local): (SocketAddr, SocketAddr),
+        security: Option<Arc<Security>>,
     ) -> Self {
-        Self { upgrade, parameters, peer, local, identity: None }
+        Self { upgrade, parameters, peer, local, identity: None, security }
     }
 
     pub(crate) fn set_identity(&mut self, identity: Identity) {
         self.identity = Some(identity);
     }
 
-    pub(crate) fn into_parts(self) -> (Upgrade, Option<Identity>) {
-        (self.upgrade, self.identity)
+    pub(crate) fn into_parts(self) -> (Upgrade, Option<Identity>, Option<Arc<Security>>) {
+        (self.upgrade, self.identity, self.security)
+    }
+
+    /// What TLS has agreed on, and the client's certificate if it has shown one; `None` without
+    /// TLS.
+    #[must_use]
+    pub fn security(&self) -> Option<&Security> {
+        self.security.as_deref()
     }
 
     /// A parameter of the route, such as `room` of `/chat/{room}`, percent-decoded.

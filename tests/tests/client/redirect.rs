@@ -4,11 +4,13 @@ use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use wirewright::{
-    Client, ClientBuilder, ClientError, Cookie, Credentials, CredentialsError, Headers,
+    Client, ClientBuilder, ClientError, Cookie, Credentials, CredentialsError, Deadline, Headers,
     RedirectError, Uri,
 };
+use wirewright_tests::scramble::Scrambled;
 
 use super::peer::{PATIENCE, answer, header, read_head};
 
@@ -228,15 +230,17 @@ fn s32_s26_line_breaks_in_a_location() {
     }
 }
 
-/// To `wss` is allowed, with the server that the redirect names; what is missing is TLS.
+/// To `wss` is allowed, with the server that the redirect names; this one does not answer.
 #[test]
 fn s32_from_ws_to_wss() {
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let location = format!("https://{}/", deaf.local_addr().unwrap());
     for status in STATUSES {
         let (listener, addr) = Site::listen();
-        let site =
-            Site::start((listener, addr), status, 1, vec![("/", format!("https://{addr}/"))]);
-        let error = Client::builder(&format!("ws://{addr}/")).redirects(1).connect().unwrap_err();
-        assert!(matches!(error, ClientError::TlsMissing), "{error:?}");
+        let site = Site::start((listener, addr), status, 1, vec![("/", location.clone())]);
+        let builder = Client::builder(&format!("ws://{addr}/")).tls(Scrambled).redirects(1);
+        let error = builder.tls_timeout(Some(Duration::from_millis(50))).connect().unwrap_err();
+        assert!(matches!(error, ClientError::TimedOut(Deadline::Tls)), "{error:?}");
         site.requests();
     }
 }

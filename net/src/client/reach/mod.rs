@@ -38,7 +38,7 @@ use resolve::{Addresses, Names};
 use socket_options::SocketOptions;
 pub use socket_options::TcpKeepAlive;
 use socks::Target;
-pub(super) use wire::Wire;
+pub(super) use wire::{Secured, Wire};
 
 /// How to reach the server.
 #[derive(Clone, Debug)]
@@ -64,8 +64,7 @@ pub(super) struct Timeouts {
     resolve: Option<Duration>,
     connect: Option<Duration>,
     proxy: Option<Duration>,
-    /// For TLS to keep to, once it is there.
-    tls: Option<Duration>,
+    pub(super) tls: Option<Duration>,
     pub(super) handshake: Option<Duration>,
     pub(super) total: Option<Duration>,
 }

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use wirewright_core::ClientLayers;
 
 use super::{Names, Proxy, Resolver, TcpKeepAlive, redirect};
 use crate::client::builder::ClientBuilder;
@@ -48,6 +51,15 @@ impl ClientBuilder {
     /// default.
     pub fn proxy_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.reach.timeouts.proxy = timeout;
+        self
+    }
+
+    /// How connections to `wss` URLs are secured: own certificate authorities, a client
+    /// certificate, versions and cipher suites. By default, with the feature `tls`, as
+    /// `wirewright::tls::ClientTls::platform()` has it: the server is trusted if the platform's
+    /// authorities vouch for it, over TLS 1.2 or 1.3.
+    pub fn tls(mut self, layers: impl ClientLayers + 'static) -> Self {
+        self.layers = Some(Arc::new(layers));
         self
     }
 
