@@ -5,12 +5,14 @@
 mod algorithm;
 mod client;
 mod error;
+mod flights;
 mod http;
 mod json;
 mod keys;
 mod loopback;
 mod oauth2;
 mod server;
+mod sync;
 
 pub use algorithm::JwtAlgorithm;
 pub use client::Basic;
@@ -40,8 +42,18 @@ pub use server::basic::BasicUsers;
 pub use server::basic::BasicUsersBuilder;
 pub use server::basic::scheme::BasicScheme;
 pub use server::bearer::BearerScheme;
+pub use server::introspection::IntrospectionError;
+pub use server::introspection::IntrospectionResponse;
+pub use server::introspection::OAuth2Introspection;
+pub use server::introspection::OAuth2IntrospectionBuilder;
 pub use server::jwt::JwksEndpoint;
 pub use server::jwt::JwtError;
 pub use server::jwt::JwtValidator;
 pub use server::jwt::JwtValidatorBuilder;
+#[cfg(feature = "ldap")]
+pub use server::ldap::DirectoryError;
+#[cfg(feature = "ldap")]
+pub use server::ldap::LdapConfig;
+#[cfg(feature = "ldap")]
+pub use server::ldap::LdapUsers;
 pub use server::scopes::Scopes;

@@ -12,6 +12,9 @@ use wirewright_core::handshake::{Credentials, CredentialsError, Headers};
 use super::{authorization, clear_text};
 use crate::{ConfigError, JwtAlgorithm, SigningKey};
 
+/// The longest lifetime: what is stolen of a token is stolen for as long.
+const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Issues a signed token for every handshake, shown as `Authorization: Bearer …`.
 ///
 /// None is used twice, so that each lives its whole [lifetime](JwtIssuerBuilder::lifetime) from
@@ -201,7 +204,7 @@ impl JwtIssuerBuilder {
     }
 
     /// How long a token is valid, rounded up to seconds: `exp` is as much behind `iat` and `nbf`,
-    /// the time of the handshake (RFC 7519 §4.1.4). 300 s by default.
+    /// the time of the handshake (RFC 7519 §4.1.4). 300 s by default, a year at most.
     pub const fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
@@ -218,15 +221,15 @@ impl JwtIssuerBuilder {
     ///
     /// # Errors
     /// [`ConfigError`] without a [`signature`](Self::signature), for a key that is none for the
-    /// algorithm, a secret shorter than its hash (RFC 7518 §3.2), a lifetime of zero, an audience
+    /// algorithm, a secret shorter than its hash (RFC 7518 §3.2), a lifetime of zero or over a year, an audience
     /// of nobody, and custom claims that have a method here (those of RFC 7519 §4.1).
     pub fn build(mut self) -> Result<JwtIssuer, ConfigError> {
         let (algorithm, key) = self.signature.ok_or_else(|| {
             ConfigError::new("`signature`", "is required, as unsigned tokens anybody can write")
         })?;
         key.check(algorithm)?;
-        if self.lifetime.is_zero() {
-            return Err(ConfigError::new("`lifetime`", "is zero"));
+        if self.lifetime.is_zero() || self.lifetime > MAX_LIFETIME {
+            return Err(ConfigError::new("`lifetime`", "is zero, or over a year"));
         }
         if self.claims.0.get("aud") == Some(&json!([])) {
             return Err(ConfigError::new("`audience`", "is an empty list"));

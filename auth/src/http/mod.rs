@@ -161,14 +161,14 @@ impl Endpoint {
     }
 
     fn request(&self, headers: &Headers, form: Option<&SecretString>) -> Zeroizing<String> {
-        let form = form.map(|form| form.expose_secret());
+        let form = form.map(SecretString::expose_secret);
         let length = form.map(|form| form.len().to_string());
         let method = if form.is_some() { "POST" } else { "GET" };
         let mut fields = vec![
             ("Host", self.uri.authority()),
             ("Connection", "close"),
             ("User-Agent", concat!("wirewright/", env!("CARGO_PKG_VERSION"))),
-            ("Accept", "application/json"),
+            ("Accept", "application/json, */*;q=0.5"),
         ];
         if let Some(length) = &length {
             fields.push(("Content-Type", "application/x-www-form-urlencoded"));

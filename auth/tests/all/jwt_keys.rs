@@ -1,5 +1,6 @@
 //! Every algorithm and every place that keys come from, from issuer to validator.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
@@ -38,84 +39,103 @@ fn trust_store(name: &str, alias: Option<&str>) -> Verifying {
 }
 
 /// All forms of one key pair, and the algorithms that it is good for.
-fn pairs() -> Vec<(Vec<JwtAlgorithm>, Vec<Signing>, Vec<Verifying>)> {
-    use JwtAlgorithm::{
-        EdDsa, Es256, Es384, Hs256, Hs384, Hs512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512,
-    };
-    vec![
-        (
-            vec![Rs256, Rs384, Rs512, Ps256, Ps384, Ps512],
-            vec![
-                private("rsa.pem"),
-                private("rsa-pkcs1.pem"),
-                encrypted("rsa-encrypted.pem"),
-                SigningKey::from_pem(&pem("rsa.pem"), None),
-                private_store("rsa.p12", None),
-                private_store("rsa.p12", Some("RSA")),
-                private_store("rsa-legacy.p12", Some("rsa")),
-            ],
-            vec![
-                public("rsa-public.pem"),
-                public("rsa-pkcs1-public.pem"),
-                public("rsa-cert.pem"),
-                public("rsa-cert.der"),
-                VerifyingKey::from_pem(&pem("rsa-public.pem")),
-                trust_store("trust.p12", None),
-                trust_store("trust.p12", Some("rsa")),
-                trust_store("rsa.p12", Some("rsa")),
-            ],
-        ),
-        (
-            vec![Es256],
-            vec![
-                private("p256.pem"),
-                private("p256-sec1.pem"),
-                private("p256-sec1-parameters.pem"),
-                encrypted("p256-encrypted.pem"),
-                private_store("p256.p12", None),
-                private_store("java.p12", Some("Key-p256")),
-            ],
-            vec![
-                public("p256-public.pem"),
-                public("p256-cert.pem"),
-                trust_store("java-trust.p12", Some("Trust-p256")),
-                trust_store("java.p12", Some("key-p256")),
-            ],
-        ),
-        (
-            vec![Es384],
-            vec![
-                private("p384.pem"),
-                private("p384-sec1.pem"),
-                encrypted("p384-encrypted-scrypt.pem"),
-                private_store("java.p12", Some("KEY-P384")),
-            ],
-            vec![
-                public("p384-public.pem"),
-                public("p384-cert.pem"),
-                trust_store("java-trust.p12", Some("trust-p384")),
-            ],
-        ),
-        (
-            vec![EdDsa],
-            vec![
-                private("ed25519.pem"),
-                encrypted("ed25519-encrypted.pem"),
-                private_store("ed25519.p12", None),
-            ],
-            vec![
-                public("ed25519-public.pem"),
-                public("ed25519-cert.pem"),
-                trust_store("ed25519.p12", None),
-            ],
-        ),
-        (
-            vec![Hs256, Hs384, Hs512],
-            vec![Ok(SigningKey::from_secret(SECRET))],
-            vec![Ok(VerifyingKey::from_secret(SECRET))],
-        ),
-    ]
+struct Pair {
+    algorithms: &'static [JwtAlgorithm],
+    signing: Vec<Signing>,
+    verifying: Vec<Verifying>,
 }
+
+fn rsa() -> Pair {
+    Pair {
+        algorithms: &[
+            JwtAlgorithm::Rs256,
+            JwtAlgorithm::Rs384,
+            JwtAlgorithm::Rs512,
+            JwtAlgorithm::Ps256,
+            JwtAlgorithm::Ps384,
+            JwtAlgorithm::Ps512,
+        ],
+        signing: vec![
+            private("rsa.pem"),
+            private("rsa-pkcs1.pem"),
+            encrypted("rsa-encrypted.pem"),
+            SigningKey::from_pem(&pem("rsa.pem"), None),
+            private_store("rsa.p12", None),
+            private_store("rsa.p12", Some("RSA")),
+            private_store("rsa-legacy.p12", Some("rsa")),
+        ],
+        verifying: vec![
+            public("rsa-public.pem"),
+            public("rsa-pkcs1-public.pem"),
+            public("rsa-cert.pem"),
+            public("rsa-cert.der"),
+            VerifyingKey::from_pem(&pem("rsa-public.pem")),
+            trust_store("trust.p12", None),
+            trust_store("trust.p12", Some("rsa")),
+            trust_store("rsa.p12", Some("rsa")),
+        ],
+    }
+}
+
+fn p256() -> Pair {
+    Pair {
+        algorithms: &[JwtAlgorithm::Es256],
+        signing: vec![
+            private("p256.pem"),
+            private("p256-sec1.pem"),
+            private("p256-sec1-parameters.pem"),
+            encrypted("p256-encrypted.pem"),
+            private_store("p256.p12", None),
+            private_store("java.p12", Some("Key-p256")),
+        ],
+        verifying: vec![
+            public("p256-public.pem"),
+            public("p256-cert.pem"),
+            trust_store("java-trust.p12", Some("Trust-p256")),
+            trust_store("java.p12", Some("key-p256")),
+        ],
+    }
+}
+
+fn p384() -> Pair {
+    Pair {
+        algorithms: &[JwtAlgorithm::Es384],
+        signing: vec![
+            private("p384.pem"),
+            private("p384-sec1.pem"),
+            encrypted("p384-encrypted-scrypt.pem"),
+            private_store("java.p12", Some("KEY-P384")),
+        ],
+        verifying: vec![
+            public("p384-public.pem"),
+            public("p384-cert.pem"),
+            trust_store("java-trust.p12", Some("trust-p384")),
+        ],
+    }
+}
+
+/// Loaded once: passwords of key files are slow on purpose, and slower without optimisation.
+static PAIRS: LazyLock<[Pair; 5]> = LazyLock::new(|| {
+    let ed25519 = Pair {
+        algorithms: &[JwtAlgorithm::EdDsa],
+        signing: vec![
+            private("ed25519.pem"),
+            encrypted("ed25519-encrypted.pem"),
+            private_store("ed25519.p12", None),
+        ],
+        verifying: vec![
+            public("ed25519-public.pem"),
+            public("ed25519-cert.pem"),
+            trust_store("ed25519.p12", None),
+        ],
+    };
+    let secret = Pair {
+        algorithms: &[JwtAlgorithm::Hs256, JwtAlgorithm::Hs384, JwtAlgorithm::Hs512],
+        signing: vec![Ok(SigningKey::from_secret(SECRET))],
+        verifying: vec![Ok(VerifyingKey::from_secret(SECRET))],
+    };
+    [rsa(), p256(), p384(), ed25519, secret]
+});
 
 fn issue(algorithm: JwtAlgorithm, key: SigningKey) -> SecretString {
     let issuer = JwtIssuer::builder().signature(algorithm, key).subject("alice").build();
@@ -131,8 +151,9 @@ fn validator(algorithm: JwtAlgorithm, key: VerifyingKey) -> JwtValidator {
 fn rfc7518_3_1_every_algorithm_with_every_form_of_its_key() {
     let mut tokens = Vec::new();
     let mut validators = Vec::new();
-    for (family, (algorithms, signing, verifying)) in pairs().into_iter().enumerate() {
-        for algorithm in algorithms {
+    for (family, pair) in PAIRS.iter().enumerate() {
+        let Pair { algorithms, signing, verifying } = pair;
+        for &algorithm in *algorithms {
             for (form, key) in signing.iter().enumerate() {
                 let key = key.clone().unwrap_or_else(|error| panic!("{algorithm} {form}: {error}"));
                 tokens.push((family, algorithm, issue(algorithm, key)));
@@ -161,10 +182,9 @@ fn rfc7518_3_1_every_algorithm_with_every_form_of_its_key() {
 /// RFC 8725 §3.1: which key an algorithm takes is known when it is configured.
 #[test]
 fn rfc8725_3_1_an_algorithm_takes_one_kind_of_key() {
-    let pairs = pairs();
-    for (family, (_, signing, verifying)) in pairs.iter().enumerate() {
-        for (other, (algorithms, ..)) in pairs.iter().enumerate() {
-            for algorithm in algorithms {
+    for (family, Pair { signing, verifying, .. }) in PAIRS.iter().enumerate() {
+        for (other, Pair { algorithms, .. }) in PAIRS.iter().enumerate() {
+            for algorithm in *algorithms {
                 let (signing, verifying) = (&signing[0], &verifying[0]);
                 let (signing, verifying) = (signing.clone().unwrap(), verifying.clone().unwrap());
                 let issuer = JwtIssuer::builder().signature(*algorithm, signing).build();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use wirewright_auth::{HttpOptions, OAuth2Credentials, OAuth2Error, OAuth2Grant, RefreshOptions};
 use wirewright_core::handshake::{Credentials, CredentialsError, Headers};
 
@@ -191,10 +191,17 @@ fn rfc6749_6_refresh_tokens_are_used_and_replaced() {
         2 => r#","refresh_token":"r2""#,
         _ => "",
     });
-    let credentials = password(&server).scopes(["a"]).build().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&told);
+    let keep = move |token: &SecretString| {
+        kept.lock().unwrap().push(token.expose_secret().to_owned());
+    };
+    let grant = password(&server).scopes(["a"]).on_refresh_token(keep);
+    let credentials = grant.build().unwrap();
     for number in 0..5 {
         assert_eq!(header(&credentials).unwrap(), format!("Bearer token-{number}"));
     }
+    assert_eq!(*told.lock().unwrap(), ["r0", "r2"], "each once");
     let expected = [
         "password",
         "refresh_token r0",

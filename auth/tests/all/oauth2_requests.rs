@@ -89,7 +89,7 @@ fn rfc6749_4_grants_are_asked_for_as_written() {
         let seen = &server.seen()[number];
         assert_eq!(seen.line, "POST /token?tenant=7 HTTP/1.1");
         assert_eq!(seen.header("content-type"), Some("application/x-www-form-urlencoded"));
-        assert_eq!(seen.header("accept"), Some("application/json"));
+        assert_eq!(seen.header("accept"), Some("application/json, */*;q=0.5"));
         assert_eq!(seen.header("host"), Some(&*format!("127.0.0.1:{}", server.port())));
         assert_eq!(seen.header("authorization"), authorization, "{form}");
         assert_eq!(seen.body, form);
@@ -139,6 +139,16 @@ fn endpoint_can_want_credentials_of_another_grant() {
     assert_eq!(header(&credentials).unwrap(), "Bearer inner");
     assert_eq!((outer.count(), server.count()), (2, 2));
     assert_eq!(server.seen()[1].parameter("client_secret").as_deref(), Some("secret-1"));
+    // Without the outer token, the inner one is not asked for.
+    for (status, transient) in [(400, false), (503, true)] {
+        let outer = Server::saying(move |_, _| json(status, r#"{"error":"x"}"#));
+        let options = HttpOptions::new().credentials(client_credentials(&outer).build().unwrap());
+        let grant = OAuth2Grant::jwt_bearer(server.url("/"), "a.b.c").http(options);
+        let error = header(&grant.build().unwrap()).unwrap_err();
+        assert_eq!(error.is_transient(), transient);
+        assert!(error.to_string().contains("/token answers"), "{error}");
+    }
+    assert_eq!(server.count(), 2);
 }
 
 #[test]

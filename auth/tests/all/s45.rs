@@ -159,7 +159,7 @@ fn s45_signatures_of_es256() {
         [&[2, 33][..], &number].concat()
     };
     let content = [integer(r), integer(s)].concat();
-    let der = [&[0x30, content.len() as u8][..], &content].concat();
+    let der = [&[0x30, u8::try_from(content.len()).unwrap()][..], &content].concat();
     for forged in [
         vec![0; 64],
         [&[0; 32], s].concat(),
@@ -191,7 +191,7 @@ fn negated(s: &[u8]) -> Vec<u8> {
     for i in (0..32).rev() {
         let difference = i16::from(order[i]) - i16::from(s[i]) - borrow;
         borrow = i16::from(difference < 0);
-        result[i] = (difference + 256 * borrow) as u8;
+        result[i] = u8::try_from(difference + 256 * borrow).unwrap();
     }
     result
 }

@@ -9,7 +9,7 @@ use wirewright_core::handshake::CredentialsError;
 
 use super::endpoint::TokenEndpoint;
 use super::grant::Grant;
-use super::{OAuth2Credentials, Refresh};
+use super::{OAuth2Credentials, Refresh, Tell};
 use crate::error::ConfigError;
 use crate::http::{Endpoint, HttpOptions};
 use crate::oauth2::{ClientAuthentication, Extra, OAuth2Client};
@@ -20,8 +20,8 @@ use crate::oauth2::{ClientAuthentication, Extra, OAuth2Client};
 /// ```
 /// use wirewright_auth::OAuth2Grant;
 ///
-/// let secret = "s6BhdRkqt3";
-/// let credentials = OAuth2Grant::client_credentials("https://id.example.com/token", "feed", secret)
+/// let (url, secret) = ("https://id.example.com/token", "s6BhdRkqt3");
+/// let credentials = OAuth2Grant::client_credentials(url, "feed", secret)
 ///     .scopes(["prices", "trades"])
 ///     .build()?;
 /// # Ok::<(), wirewright_auth::ConfigError>(())
@@ -32,6 +32,7 @@ pub struct OAuth2Grant {
     endpoint: EndpointOptions,
     client: Option<(String, Option<SecretString>)>,
     refresh: Option<Option<RefreshOptions>>,
+    on_refresh_token: Option<Box<Tell>>,
     default_lifetime: Duration,
     clock_skew: Duration,
     allow_clear_text: bool,
@@ -59,8 +60,8 @@ impl OAuth2Grant {
     }
 
     /// A refresh token that was granted earlier (RFC 6749 §6). Where the server answers with
-    /// another one, that is used from then on, and is lost with these credentials. The server may
-    /// know the [client](Self::client), or not.
+    /// another one, that is used from then on; see [`on_refresh_token`](Self::on_refresh_token).
+    /// The server may know the [client](Self::client), or not.
     pub fn refresh_token(
         refresh_url: impl Into<String>,
         refresh_token: impl Into<SecretString>,
@@ -141,6 +142,16 @@ impl OAuth2Grant {
         self
     }
 
+    /// Is told each refresh token that the server gives, so that it can be kept beyond the life of
+    /// these credentials. It runs on the thread that asked, when the token is already in use.
+    pub fn on_refresh_token(
+        mut self,
+        tell: impl Fn(&SecretString) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_refresh_token = Some(Box::new(tell));
+        self
+    }
+
     /// The lifetime of tokens of which the server does not tell it; an hour by default.
     pub const fn default_lifetime(mut self, lifetime: Duration) -> Self {
         self.default_lifetime = lifetime;
@@ -182,6 +193,7 @@ impl OAuth2Grant {
             endpoint: self.endpoint.build()?,
             client,
             refresh,
+            on_refresh_token: self.on_refresh_token,
             default_lifetime: self.default_lifetime,
             clock_skew: self.clock_skew,
             allow_clear_text: self.allow_clear_text,
@@ -194,6 +206,7 @@ impl OAuth2Grant {
             endpoint: EndpointOptions::new(url),
             client: None,
             refresh: None,
+            on_refresh_token: None,
             default_lifetime: Duration::from_secs(3600),
             clock_skew: Duration::ZERO,
             allow_clear_text: false,

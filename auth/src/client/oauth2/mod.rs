@@ -59,10 +59,13 @@ struct Parts {
     endpoint: TokenEndpoint,
     client: Option<OAuth2Client>,
     refresh: Refresh,
+    on_refresh_token: Option<Box<Tell>>,
     default_lifetime: Duration,
     clock_skew: Duration,
     allow_clear_text: bool,
 }
+
+type Tell = dyn Fn(&SecretString) + Send + Sync;
 
 /// What is done with refresh tokens.
 enum Refresh {
@@ -84,8 +87,21 @@ impl OAuth2Credentials {
     /// [`OAuth2Error`].
     pub fn access_token(&self) -> Result<SecretString, OAuth2Error> {
         let Inner { parts, store } = &*self.0;
-        let fetch = |refresh_token| parts.fetch(refresh_token);
-        let token = store.token(parts.endpoint.timeout(), fetch, || parts.endpoint.waited())?;
+        let mut given = None;
+        let fetch = |refresh_token: Option<SecretString>| {
+            let used = refresh_token.clone();
+            let outcome = parts.fetch(refresh_token);
+            let is_other = |it: &&SecretString| {
+                used.as_ref().is_none_or(|used| used.expose_secret() != it.expose_secret())
+            };
+            given = outcome.refresh_token.as_ref().filter(is_other).cloned();
+            outcome
+        };
+        let token = store.token(parts.endpoint.timeout(), fetch, || parts.endpoint.waited());
+        if let (Some(tell), Some(given)) = (&parts.on_refresh_token, given) {
+            tell(&given);
+        }
+        let token = token?;
         Ok(token.value.clone())
     }
 }

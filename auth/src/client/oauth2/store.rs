@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use wirewright_core::Retry;
 
 use super::error::OAuth2Error;
+use crate::sync::lock;
 
 /// An access token. Its times are of a clock that nobody can set.
 #[derive(Clone)]
@@ -92,7 +93,7 @@ impl Store {
         fetch: impl FnOnce(Option<SecretString>) -> Outcome,
         waited: impl FnOnce() -> OAuth2Error,
     ) -> Result<Arc<Token>, OAuth2Error> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         if let Some(answer) = state.at_once(Instant::now()) {
             return answer;
         }
@@ -109,7 +110,7 @@ impl Store {
 
     /// Forgets the token if it is this one.
     pub(super) fn forget(&self, value: &str) {
-        self.lock().token.take_if(|token| token.value.expose_secret() == value);
+        lock(&self.state).token.take_if(|token| token.value.expose_secret() == value);
     }
 
     fn wait(
@@ -122,11 +123,6 @@ impl Store {
         let waited = self.landed.wait_timeout_while(state, patience, waiting);
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         if timeout.timed_out() { None } else { state.last.clone() }
-    }
-
-    /// Nothing panics while it is held, and if it did, the state would be whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,7 +191,7 @@ struct Landing<'a> {
 impl Landing<'_> {
     fn land(mut self, outcome: Outcome) -> Result<Arc<Token>, OAuth2Error> {
         self.is_done = true;
-        let answer = self.store.lock().land(outcome, Instant::now());
+        let answer = lock(&self.store.state).land(outcome, Instant::now());
         self.store.landed.notify_all();
         answer
     }
@@ -206,7 +202,7 @@ impl Drop for Landing<'_> {
         if self.is_done {
             return;
         }
-        let mut state = self.store.lock();
+        let mut state = lock(&self.store.state);
         let refresh_token = state.refresh_token.clone();
         let failure = Failure { error: OAuth2Error::Abandoned, retry_after: None };
         // The panic goes on, and there is nobody to give the error to but those who wait.

@@ -59,12 +59,14 @@ fn rfc9112_6_3_bodies_end_where_they_say() {
         ("HTTP/1.1 204 No Content\r\n\r\nnot a body", 204, ""),
         ("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304, ""),
         (
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n\
+             3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
             200,
             "abcde",
         ),
         (
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\nC: d\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+             1\r\na\r\n0\r\nA: b\r\nC: d\r\n\r\n",
             200,
             "a",
         ),
@@ -134,7 +136,8 @@ fn s47_bodies_over_64_kib_are_refused_in_every_framing() {
         |body| {
             let size = body.len();
             format!(
-                "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n{size:x}\r\n{body}\r\n0\r\n\r\n"
+                "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n\
+                 {size:x}\r\n{body}\r\n0\r\n\r\n"
             )
         },
         |body| {

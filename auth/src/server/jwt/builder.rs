@@ -211,12 +211,13 @@ impl JwtValidatorBuilder {
         {
             return fail("`algorithms`", &format!("hold {algorithm}, but key sets no secrets"));
         }
+        let cache = self.cache.filter(|(capacity, _)| *capacity > 0);
         Ok(JwtValidator {
             algorithms: self.algorithms,
             keys,
             expected: self.expected,
             max_length: self.max_length,
-            cache: self.cache.map(|(capacity, lifetime)| Cache::new(capacity, lifetime)),
+            cache: cache.map(|(capacity, lifetime)| Cache::new(capacity, lifetime)).transpose()?,
             scheme: self.scheme,
         })
     }

@@ -5,23 +5,14 @@ use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use wirewright_core::handshake::Identity;
 
-/// What a token is known by; it is itself not kept.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Digest([u8; 32]);
-
-impl Digest {
-    /// Of the whole token: a signature may have several forms, and a form that was not verified is
-    /// another token.
-    pub(super) fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
-    }
-}
+use crate::ConfigError;
+use crate::server::keyed::{Key, Output};
 
 /// Identities of tokens, of which those that are not asked for are forgotten.
 pub(super) struct Cache {
+    key: Key,
     /// Of each generation.
     capacity: usize,
     lifetime: Duration,
@@ -31,8 +22,8 @@ pub(super) struct Cache {
 /// Two halves: what is found moves to the young one; when that is full, the old one is given up.
 #[derive(Default)]
 struct Generations {
-    young: HashMap<Digest, Entry>,
-    old: HashMap<Digest, Entry>,
+    young: HashMap<Output, Entry>,
+    old: HashMap<Output, Entry>,
 }
 
 #[derive(Clone)]
@@ -44,18 +35,24 @@ struct Entry {
 
 impl Cache {
     /// Room for `capacity` tokens, each for `lifetime` and no longer than it is valid.
-    pub(super) fn new(capacity: usize, lifetime: Duration) -> Self {
+    pub(super) fn new(capacity: usize, lifetime: Duration) -> Result<Self, ConfigError> {
         let capacity = capacity.div_ceil(2);
-        Self { capacity, lifetime, generations: Mutex::default() }
+        Ok(Self { key: Key::random()?, capacity, lifetime, generations: Mutex::default() })
     }
 
-    pub(super) fn find(&self, key: &Digest, now: Duration) -> Option<Identity> {
+    /// What a token is known by, which is itself not kept: the whole of it, as a signature may have
+    /// several forms, and one that was not verified is another token.
+    pub(super) fn digest(&self, token: &str) -> Output {
+        self.key.digest([token.as_bytes()])
+    }
+
+    pub(super) fn find(&self, digest: &Output, now: Duration) -> Option<Identity> {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = match generations.young.get(key) {
+        let entry = match generations.young.get(digest) {
             Some(entry) => entry.clone(),
             None => {
-                let entry = generations.old.remove(key)?;
-                generations.insert(*key, entry.clone(), self.capacity);
+                let entry = generations.old.remove(digest)?;
+                generations.insert(*digest, entry.clone(), self.capacity);
                 entry
             }
         };
@@ -66,7 +63,7 @@ impl Cache {
     /// Keeps what was found to be valid `now`, until `end` at most.
     pub(super) fn insert(
         &self,
-        key: Digest,
+        digest: Output,
         identity: &Identity,
         now: Duration,
         end: Option<Duration>,
@@ -75,15 +72,15 @@ impl Cache {
         let until = end.map_or(until, |end| end.min(until));
         let entry = Entry { identity: identity.clone(), from: now, until };
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        generations.insert(key, entry, self.capacity);
+        generations.insert(digest, entry, self.capacity);
     }
 }
 
 impl Generations {
-    fn insert(&mut self, key: Digest, entry: Entry, capacity: usize) {
+    fn insert(&mut self, digest: Output, entry: Entry, capacity: usize) {
         if self.young.len() >= capacity {
             self.old = mem::take(&mut self.young);
         }
-        self.young.insert(key, entry);
+        self.young.insert(digest, entry);
     }
 }

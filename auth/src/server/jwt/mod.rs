@@ -19,7 +19,7 @@ pub use builder::JwtValidatorBuilder;
 pub use error::JwtError;
 pub use remote::JwksEndpoint;
 
-use self::cache::{Cache, Digest};
+use self::cache::Cache;
 use self::claims::Claims;
 use self::expectations::Expectations;
 use self::keys::Keys;
@@ -76,8 +76,8 @@ impl JwtValidator {
             return Err(JwtError::TooLong { length: token.len(), max: self.max_length });
         }
         let now = now.duration_since(UNIX_EPOCH).map_err(|_| JwtError::Clock)?;
-        let cache = self.cache.as_ref().map(|cache| (cache, Digest::of(token)));
-        if let Some(identity) = cache.as_ref().and_then(|(cache, key)| cache.find(key, now)) {
+        let cache = self.cache.as_ref().map(|cache| (cache, cache.digest(token)));
+        if let Some(identity) = cache.as_ref().and_then(|(cache, digest)| cache.find(digest, now)) {
             return Ok(identity);
         }
         let token = Token::parse(token)?;
@@ -85,8 +85,8 @@ impl JwtValidator {
         // Nothing is made of claims before the signature says that they are the issuer's.
         let claims = Claims::parse(token.claims)?;
         let identity = self.expected.check(&claims, now)?;
-        if let Some((cache, key)) = cache {
-            cache.insert(key, &identity, now, self.expected.end(&identity));
+        if let Some((cache, digest)) = cache {
+            cache.insert(digest, &identity, now, self.expected.end(&identity));
         }
         Ok(identity)
     }
