@@ -52,4 +52,5 @@ mod pair;
 mod retry;
 mod streaming;
 mod tidy;
+mod tls;
 mod uri;
