@@ -1,8 +1,9 @@
 //! Errors by fault: the peer's, a limit's, the caller's, the network's.
 
 use std::io;
+use std::sync::Arc;
 
-use wirewright_core::{Limit, Misuse, ReceiveError, Violation};
+use wirewright_core::{LayerError, Limit, Misuse, ReceiveError, Violation};
 
 use crate::message::{BindError, BoxError};
 
@@ -60,12 +61,20 @@ pub enum ConnectionError {
         /// The limit.
         max: usize,
     },
+    /// TLS failed: the peer's bytes were changed on their way, or cut off without a goodbye.
+    #[error(transparent)]
+    Tls(Arc<LayerError>),
     /// A callback gave an error; the connection goes on.
     #[error("callback failed: {0}")]
     Callback(#[source] BoxError),
 }
 
 impl ConnectionError {
+    /// What reading from or writing to a connection has met.
+    pub(crate) fn network(error: io::Error) -> Self {
+        error.downcast().map_or_else(Self::Network, |error| Self::Tls(Arc::new(error)))
+    }
+
     pub(crate) fn callback(error: BoxError) -> Self {
         error.downcast().map_or_else(Self::Callback, |error| Self::Message(*error))
     }

@@ -260,7 +260,6 @@ impl ClientError {
         match &**error {
             Self::Aborted => Self::Aborted,
             Self::Closed { code, reason } => Self::Closed { code: *code, reason: reason.clone() },
-            Self::Tls(error) => Self::Tls(Arc::clone(error)),
             _ => Self::GaveUp(Arc::clone(error)),
         }
     }

@@ -341,8 +341,12 @@ impl Reader {
             self.link.control.end(end);
             return Ok(false);
         }
-        let inbox = if self.link.secure.is_some() { &mut self.wire } else { &mut self.inbox };
-        let space = inbox.space(hint.max(ROOM));
+        let (inbox, hint) = match &self.link.secure {
+            None => (&mut self.inbox, hint.max(ROOM)),
+            // It counts what is open.
+            Some(_) => (&mut self.wire, ROOM),
+        };
+        let space = inbox.space(hint);
         let room = space.len();
         let n = receive(&self.link.socket, &mut self.kernel, space)?;
         if n < room {

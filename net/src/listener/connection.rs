@@ -43,7 +43,7 @@ pub(crate) struct Connection {
     /// What it counts as.
     pub(crate) held: Held,
     /// What not every connection has.
-    extra: Option<Box<Extra>>,
+    pub(super) extra: Option<Box<Extra>>,
 }
 
 /// One word on connections that have nothing of it.
@@ -72,6 +72,9 @@ pub(crate) enum Next {
     Gone,
 }
 
+/// Bytes of a handshake of TLS that belong together and are kept, at most: certificates of a
+/// client, mostly.
+const MAX_OPENING: usize = 32 * 1024;
 /// What requests count for that no service was given.
 const REFUSED: &str = "none";
 /// Reads per turn, so that one connection does not hold up the others.
@@ -84,7 +87,7 @@ impl Connection {
             Held::Leaving => Stage::Lingering(Box::new(Lingering::busy(&stream, ctx))),
             _ => Stage::Opening(Box::new(Opening::new(token, peer, ctx))),
         };
-        let secured = layer.map(|layer| Secured::new(Secure::new(layer), ctx));
+        let secured = layer.map(|layer| Secured::new(Secure::new(layer, MAX_OPENING), ctx));
         let some = place.is_some() || secured.is_some();
         let extra = some.then(|| Box::new(Extra { place, secured }));
         Self {

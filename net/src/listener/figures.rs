@@ -156,6 +156,8 @@ errors! {
     limit = ConnectionError::Limit(_), "limit", "message_received";
     /// The transport failed.
     network = ConnectionError::Network(_), "network", "connection";
+    /// TLS failed, or was cut off.
+    tls = ConnectionError::Tls(_), "tls", "connection";
     /// The peer answered no Ping.
     unresponsive = ConnectionError::Unresponsive, "unresponsive", "connection";
     /// A message broke the rules of its type.

@@ -305,6 +305,7 @@ fn copy(error: &ConnectionError) -> ConnectionError {
             Some(code) => io::Error::from_raw_os_error(code),
             None => io::Error::new(error.kind(), error.to_string()),
         }),
+        E::Tls(error) => E::Tls(Arc::clone(error)),
         E::Unresponsive => E::Unresponsive,
         E::MessageRate { per_second } => E::MessageRate { per_second: *per_second },
         E::ByteRate { per_second } => E::ByteRate { per_second: *per_second },
