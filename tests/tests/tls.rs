@@ -3,6 +3,9 @@
 mod callers;
 mod custody;
 mod data;
+mod endings;
+mod hostile;
+mod verification;
 
 use wirewright::{Client, ClientBuilder, Listener, ListenerBuilder};
 use wirewright_tests::certificates::{client_tls, server_tls};

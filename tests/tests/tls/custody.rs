@@ -22,11 +22,7 @@ fn a_client_that_nobody_reads_answers_pings() {
             }
             Ok(Reply::Nothing)
         };
-        let builder = secured(plain(), version);
-        let listener = {
-            let service = service;
-            wirewright_tests::services::start(builder, service)
-        };
+        let listener = start(secured(plain(), version), service);
         let client = towards(&listener).connect().unwrap();
         assert_eq!(pong.recv_timeout(PATIENCE).unwrap(), b"are you there");
         client.close().unwrap();
