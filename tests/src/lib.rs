@@ -1,6 +1,8 @@
 //! What the tests share: ways to split an input, oracles, and a wire between two connections.
 
 pub mod alloc;
+#[cfg(feature = "net")]
+pub mod certificates;
 pub mod fuzzing;
 mod fuzzing_handshake;
 mod fuzzing_input;
@@ -27,4 +29,6 @@ pub mod services;
 mod side;
 pub mod splits;
 pub mod tap;
+#[cfg(feature = "net")]
+pub mod tls_peer;
 pub mod wire;

@@ -34,11 +34,11 @@ pub fn request(more: &str) -> String {
     )
 }
 
-/// A socket to a listener, and what was read of it ahead.
+/// A socket to a listener, or TLS over one, and what was read of it ahead.
 #[derive(Debug)]
-pub struct RawClient {
+pub struct RawClient<S = TcpStream> {
     /// The socket; what is read from it here passes the buffer by.
-    pub stream: TcpStream,
+    pub stream: S,
     ahead: Vec<u8>,
     taken: usize,
 }
@@ -78,6 +78,24 @@ impl RawClient {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self::over_any(stream)
+    }
+
+    /// Sends nothing more, but reads on.
+    pub fn half_close(&mut self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Ends the connection by a reset.
+    pub fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+}
+
+impl<S: Read + Write> RawClient<S> {
+    /// A client over a stream of any kind.
+    #[must_use]
+    pub const fn over_any(stream: S) -> Self {
         Self { stream, ahead: Vec::new(), taken: 0 }
     }
 
@@ -103,16 +121,6 @@ impl RawClient {
     /// Sends a Close with this code.
     pub fn close(&mut self, code: u16) {
         self.frame(CLOSE, code.to_be_bytes());
-    }
-
-    /// Sends nothing more, but reads on.
-    pub fn half_close(&mut self) {
-        self.stream.shutdown(Shutdown::Write).unwrap();
-    }
-
-    /// Ends the connection by a reset.
-    pub fn reset(self) {
-        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// A head up to its empty line.

@@ -54,4 +54,5 @@ mod pair;
 mod retry;
 mod streaming;
 mod tidy;
+mod tls;
 mod uri;

@@ -7,7 +7,7 @@ mod custody;
 mod duplex;
 mod handlers;
 mod handshake;
-mod peer;
+pub(crate) mod peer;
 #[cfg(unix)]
 mod polled;
 mod proxy;

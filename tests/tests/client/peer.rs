@@ -9,39 +9,39 @@ use wirewright::{Client, ClientBuilder};
 use wirewright_core::handshake::accept_key;
 
 /// Longer than anything here takes on the slowest machine; what hangs fails.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) const CONT: u8 = 0x0;
-pub(super) const TEXT: u8 = 0x1;
-pub(super) const BINARY: u8 = 0x2;
-pub(super) const CLOSE: u8 = 0x8;
-pub(super) const PING: u8 = 0x9;
-pub(super) const PONG: u8 = 0xA;
+pub(crate) const CONT: u8 = 0x0;
+pub(crate) const TEXT: u8 = 0x1;
+pub(crate) const BINARY: u8 = 0x2;
+pub(crate) const CLOSE: u8 = 0x8;
+pub(crate) const PING: u8 = 0x9;
+pub(crate) const PONG: u8 = 0xA;
 
 /// A server for one connection, in a thread of its own.
-pub(super) struct Server {
+pub(crate) struct Server {
     addr: SocketAddr,
     thread: JoinHandle<()>,
 }
 
 impl Server {
     /// What comes in is the script's from the first byte on.
-    pub(super) fn raw(script: impl FnOnce(TcpStream) + Send + 'static) -> Self {
+    pub(crate) fn raw(script: impl FnOnce(TcpStream) + Send + 'static) -> Self {
         Self::listen(None, script)
     }
 
     /// The script begins behind the handshake.
-    pub(super) fn start(script: impl FnOnce(Peer) + Send + 'static) -> Self {
+    pub(crate) fn start(script: impl FnOnce(Peer) + Send + 'static) -> Self {
         Self::raw(|stream| script(Peer::accept(stream)))
     }
 
     /// As [`start`](Self::start), with a receive buffer so small that a client is soon stuck.
-    pub(super) fn narrow(script: impl FnOnce(Peer) + Send + 'static) -> Self {
+    pub(crate) fn narrow(script: impl FnOnce(Peer) + Send + 'static) -> Self {
         Self::listen(Some(4096), |stream| script(Peer::accept(stream)))
     }
 
     /// The script accepts as many connections as it wants.
-    pub(super) fn host(script: impl FnOnce(Host) + Send + 'static) -> Self {
+    pub(crate) fn host(script: impl FnOnce(Host) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         Self { addr, thread: thread::spawn(|| script(Host { listener })) }
@@ -62,16 +62,16 @@ impl Server {
         Self { addr, thread }
     }
 
-    pub(super) fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("ws://{}/", self.addr)
     }
 
     /// Options whose deadlines end a test that hangs.
-    pub(super) fn builder(&self) -> ClientBuilder {
+    pub(crate) fn builder(&self) -> ClientBuilder {
         Client::builder(&self.url())
             .compression(None)
             .handshake_timeout(Some(PATIENCE))
@@ -80,12 +80,12 @@ impl Server {
             .close_timeout(Some(PATIENCE))
     }
 
-    pub(super) fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         self.builder().connect().unwrap()
     }
 
     /// Waits for the script to end, and fails with it.
-    pub(super) fn join(self) {
+    pub(crate) fn join(self) {
         if let Err(panic) = self.thread.join() {
             std::panic::resume_unwind(panic);
         }
@@ -94,12 +94,12 @@ impl Server {
 
 /// A listening socket.
 #[derive(Debug)]
-pub(super) struct Host {
-    pub(super) listener: TcpListener,
+pub(crate) struct Host {
+    pub(crate) listener: TcpListener,
 }
 
 impl Host {
-    pub(super) fn accept_raw(&self) -> TcpStream {
+    pub(crate) fn accept_raw(&self) -> TcpStream {
         let (stream, _) = self.listener.accept().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -108,12 +108,12 @@ impl Host {
     }
 
     /// Does the handshake.
-    pub(super) fn accept(&self) -> Peer {
+    pub(crate) fn accept(&self) -> Peer {
         Peer::accept(self.accept_raw())
     }
 
     /// Answers a request with this instead of 101.
-    pub(super) fn refuse(&self, answer: &str) {
+    pub(crate) fn refuse(&self, answer: &str) {
         let mut stream = self.accept_raw();
         read_head(&mut stream);
         stream.write_all(answer.as_bytes()).unwrap();
@@ -122,47 +122,47 @@ impl Host {
 
 /// The server's end of an open connection.
 #[derive(Debug)]
-pub(super) struct Peer {
-    pub(super) stream: TcpStream,
+pub(crate) struct Peer<S = TcpStream> {
+    pub(crate) stream: S,
 }
 
 /// A frame as it came: the payload unmasked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) fin: bool,
+pub(crate) struct Frame {
+    pub(crate) fin: bool,
     /// Compressed (RFC 7692 §6).
-    pub(super) rsv1: bool,
-    pub(super) opcode: u8,
-    pub(super) payload: Vec<u8>,
+    pub(crate) rsv1: bool,
+    pub(crate) opcode: u8,
+    pub(crate) payload: Vec<u8>,
 }
 
-impl Peer {
+impl<S: Read + Write> Peer<S> {
     /// Does the handshake.
-    pub(super) fn accept(mut stream: TcpStream) -> Self {
+    pub(crate) fn accept(mut stream: S) -> Self {
         let request = read_head(&mut stream);
         stream.write_all(answer(&request).as_bytes()).unwrap();
         Self { stream }
     }
 
-    pub(super) fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
     }
 
     /// Sends an unfragmented frame.
-    pub(super) fn frame(&mut self, opcode: u8, payload: &[u8]) {
+    pub(crate) fn frame(&mut self, opcode: u8, payload: &[u8]) {
         self.send(&frame(0x80 | opcode, payload));
     }
 
-    pub(super) fn close(&mut self, code: u16, reason: &str) {
+    pub(crate) fn close(&mut self, code: u16, reason: &str) {
         self.frame(CLOSE, &close_body(code, reason));
     }
 
     /// The next frame, which must be masked (RFC 6455 §5.1).
-    pub(super) fn receive(&mut self) -> Frame {
+    pub(crate) fn receive(&mut self) -> Frame {
         self.try_receive().unwrap()
     }
 
-    pub(super) fn try_receive(&mut self) -> io::Result<Frame> {
+    pub(crate) fn try_receive(&mut self) -> io::Result<Frame> {
         let mut head = [0; 2];
         self.stream.read_exact(&mut head)?;
         assert_eq!(head[0] & 0x30, 0, "reserved bits");
@@ -187,7 +187,7 @@ impl Peer {
     }
 
     /// The next message over all its frames, control frames passed over.
-    pub(super) fn message(&mut self) -> Frame {
+    pub(crate) fn message(&mut self) -> Frame {
         let mut whole = self.data_frame();
         while !whole.fin {
             let next = self.data_frame();
@@ -208,14 +208,14 @@ impl Peer {
     }
 
     /// The next frame is a Close with this body.
-    pub(super) fn expect_close(&mut self, body: &[u8]) {
+    pub(crate) fn expect_close(&mut self, body: &[u8]) {
         let frame = self.receive();
         assert_eq!((frame.opcode, frame.fin), (CLOSE, true), "{frame:?}");
         assert_eq!(frame.payload, body);
     }
 
     /// Nothing more comes: the client has closed its end.
-    pub(super) fn expect_end(&mut self) {
+    pub(crate) fn expect_end(&mut self) {
         let mut byte = [0];
         match self.stream.read(&mut byte) {
             Ok(0) => {}
@@ -226,7 +226,7 @@ impl Peer {
 }
 
 /// A frame from a server: its first byte is FIN, RSV and opcode.
-pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let [.., high, low] = payload.len().to_be_bytes();
     let mut bytes = match payload.len() {
         0..=125 => vec![first, low],
@@ -237,12 +237,12 @@ pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn close_body(code: u16, reason: &str) -> Vec<u8> {
+pub(crate) fn close_body(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes(), reason.as_bytes()].concat()
 }
 
 /// A request up to its empty line.
-pub(super) fn read_head(stream: &mut TcpStream) -> String {
+pub(crate) fn read_head(stream: &mut impl Read) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -253,19 +253,19 @@ pub(super) fn read_head(stream: &mut TcpStream) -> String {
 }
 
 /// The value of a header of a request.
-pub(super) fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(request: &'a str, name: &str) -> Option<&'a str> {
     let lines = request.lines().filter_map(|line| line.split_once(": "));
     lines.into_iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 /// `Sec-WebSocket-Accept` for a request.
-pub(super) fn accept(request: &str) -> String {
+pub(crate) fn accept(request: &str) -> String {
     let key = header(request, "Sec-WebSocket-Key").unwrap();
     String::from_utf8(accept_key(key.as_bytes()).to_vec()).unwrap()
 }
 
 /// The plainest answer that opens a connection.
-pub(super) fn answer(request: &str) -> String {
+pub(crate) fn answer(request: &str) -> String {
     let accept = accept(request);
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -1,0 +1,1 @@
+//! A listener's other ways of sending, its queues, and how connections end, over TLS.
