@@ -174,7 +174,8 @@ fn s48_a_file_that_breaks_is_an_error_in_the_log_once_and_shows_no_password() {
     let users = BasicUsers::builder().file(&file).allow_plain_passwords(true).build().unwrap();
     let log = Log::default();
     let errors = || log.lines().iter().filter(|line| line.starts_with("ERROR")).count();
-    // Asks for as long as there are less errors, and then for more than a second, in which it looks again.
+    // Asks for as long as there are less errors, and then for more than a second, in which it looks
+    // again.
     let ask_until = |count| {
         let deadline = Instant::now() + Duration::from_secs(10);
         let mut since = None;
