@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, EncodingKey};
+use rcgen::KeyPair;
 use wirewright_auth::{JwkSet, JwtAlgorithm, JwtError, JwtValidator, VerifyingKey};
 
 use super::tokens::{NOW, SECRET, at, encode, forge, hs256, path, pem, sign, token};
@@ -24,7 +25,8 @@ fn validator() -> JwtValidator {
 }
 
 fn es256_key() -> EncodingKey {
-    EncodingKey::from_ec_pem(&pem("p256.pem")).unwrap()
+    let pair = KeyPair::from_pem(&String::from_utf8(pem("p256.pem")).unwrap()).unwrap();
+    EncodingKey::from_ec_der(&pair.serialize_der())
 }
 
 fn es256() -> JwtValidator {
