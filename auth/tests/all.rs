@@ -26,6 +26,7 @@ mod all {
     mod oauth2_secrets;
     mod oauth2_tls;
     mod s45;
+    mod s45_claims;
     mod support;
     mod tokens;
 }

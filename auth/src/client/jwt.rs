@@ -221,8 +221,9 @@ impl JwtIssuerBuilder {
     ///
     /// # Errors
     /// [`ConfigError`] without a [`signature`](Self::signature), for a key that is none for the
-    /// algorithm, a secret shorter than its hash (RFC 7518 §3.2), a lifetime of zero or over a year, an audience
-    /// of nobody, and custom claims that have a method here (those of RFC 7519 §4.1).
+    /// algorithm, a secret shorter than its hash (RFC 7518 §3.2), a lifetime of zero or over a
+    /// year, an audience of nobody, and custom claims that have a method here (those of RFC 7519
+    /// §4.1).
     pub fn build(mut self) -> Result<JwtIssuer, ConfigError> {
         let (algorithm, key) = self.signature.ok_or_else(|| {
             ConfigError::new("`signature`", "is required, as unsigned tokens anybody can write")

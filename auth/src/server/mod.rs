@@ -3,6 +3,7 @@
 pub(crate) mod authorization;
 pub(crate) mod basic;
 pub(crate) mod bearer;
+pub(crate) mod cache;
 pub(crate) mod challenge;
 pub(crate) mod introspection;
 pub(crate) mod jwt;

@@ -31,8 +31,8 @@ impl Scopes {
         Self { any_of: Some(scopes.into_iter().map(Into::into).collect()) }
     }
 
-    /// The scopes that one text names: "a list of space-delimited, case-sensitive strings" (RFC 6749
-    /// §3.3).
+    /// The scopes that one text names: "a list of space-delimited, case-sensitive strings" (RFC
+    /// 6749 §3.3).
     #[must_use]
     pub fn split(text: &str) -> Vec<String> {
         text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect()

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use wirewright_auth::BasicUsers;
+use wirewright_core::handshake::Authenticator as _;
 
-use super::support::Folder;
+use super::support::{Folder, Log, basic, request};
 
 fn user(name: &str, password: &str) -> String {
     format!("[[users]]\nusername = {name:?}\npassword = {password:?}\n\n")
@@ -164,4 +165,40 @@ fn a_file_that_changes_is_read_again() {
     folder.file("users.toml", user("dave", "one"));
     users.reload().unwrap();
     assert!(users.verify("dave", "one").is_some());
+}
+
+#[test]
+fn s48_a_file_that_breaks_is_an_error_in_the_log_once_and_shows_no_password() {
+    let folder = Folder::new("log");
+    let file = folder.file("users.toml", user("alice", "canary"));
+    let users = BasicUsers::builder().file(&file).allow_plain_passwords(true).build().unwrap();
+    let log = Log::default();
+    let errors = || log.lines().iter().filter(|line| line.starts_with("ERROR")).count();
+    // Asks for as long as there are less errors, and then for more than a second, in which it looks
+    // again.
+    let ask_until = |count| {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut since = None;
+        while since.is_none_or(|since: Instant| since.elapsed() < Duration::from_millis(1200)) {
+            assert!(Instant::now() < deadline, "{:?}", log.lines());
+            for password in ["canary", "canary2"] {
+                let _ = users.authenticate(&request("/", &[&basic("alice", password)]));
+            }
+            let _ = users.authenticate(&request("/", &["Authorization: Basic canary"]));
+            since = since.or_else(|| (errors() == count).then(Instant::now));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(errors(), count, "{:?}", log.lines());
+    };
+    log.keep(|| {
+        folder.file("users.toml", "[[users]]\nusername = 'alice'\npassword = 'canary");
+        ask_until(1);
+        assert!(users.verify("alice", "canary").is_some());
+        folder.file("users.toml", "[[users]]\nusername = 'alice'\npassword = 7");
+        ask_until(2);
+    });
+    let lines = log.lines();
+    assert!(lines.iter().any(|line| line.contains("line 3: is not TOML")), "{lines:?}");
+    assert!(!lines.concat().contains("canary"), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("DEBUG")), "{lines:?}");
 }

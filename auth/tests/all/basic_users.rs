@@ -121,7 +121,8 @@ fn hashes_of_other_implementations_are_verified() {
         // RFC 7914 §12.
         (
             "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGU$\
-             cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofLVQylVYT8Pz2LUlwUkKpr55h6F3A1lHkDfzwF7RVdYhw",
+             cCO9yzr9c0hGHAbNgf046/2o+7qQT44+qbVD9lRdofLVQylVYT8Pz2LUlwUkKpr55h6F3A1lHkDfzwF7RVd\
+             Yhw",
             "pleaseletmein",
         ),
         // As RFC 6070, with SHA-256; the length is left out where it is the default too.

@@ -31,9 +31,10 @@ fn accepted(validator: &JwtValidator, header: &str, signature: &str) {
 fn rfc7515_a_1_hs256() {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     let secret = URL_SAFE_NO_PAD
-        .decode(
-            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
-        )
+        .decode(concat!(
+            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_",
+            "T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+        ))
         .unwrap();
     let key = VerifyingKey::from_secret(&secret);
     let validator = JwtValidator::builder().algorithms([JwtAlgorithm::Hs256]).key(key);
@@ -79,8 +80,10 @@ fn rfc7515_a_3_es256() {
 fn rfc8037_a_4_eddsa() {
     let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
     let validator = of_set(JwtAlgorithm::EdDsa, jwk);
-    let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_\
-                     MuM0KAg";
+    let signature = concat!(
+        "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6",
+        "dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+    );
     let token = |claims: &str| format!("eyJhbGciOiJFZERTQSJ9.{claims}.{signature}");
     let found = validator.validate(&token("RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc"), at(0));
     assert!(matches!(found, Err(JwtError::Json { part: "claims", .. })), "{found:?}");

@@ -140,11 +140,8 @@ fn validators_that_are_refused() {
 
 #[test]
 fn keys_of_a_set_are_told_apart_by_their_ids() {
-    let jwk = |kid: &str| {
-        format!(
-            r#"{{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"{kid}}}"#
-        )
-    };
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    let jwk = |kid: &str| format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"{kid}}}"#);
     let keyed = |keys: &[String]| {
         let document = format!(r#"{{"keys":[{}]}}"#, keys.join(","));
         let set = JwkSet::from_json(document.as_bytes()).unwrap();
@@ -177,10 +174,6 @@ fn validated_tokens_are_remembered_and_no_longer_than_they_are_valid() {
     }
     assert!(validator.validate(&mine(19), at(NOW + 9)).is_ok());
     assert_eq!(validator.validate(&mine(19), at(NOW + 10)), Err(JwtError::Expired));
-    // A clock that was set back does not make a token valid before its time.
-    let later = token(&format!(r#"{{"exp":{},"nbf":{}}}"#, NOW + 10, NOW + 5));
-    assert!(validator.validate(&later, at(NOW + 5)).is_ok());
-    assert_eq!(validator.validate(&later, at(NOW + 4)), Err(JwtError::NotYetValid("nbf")));
     // A token that differs in its signature's form alone is another one.
     let known = mine(1);
     assert!(validator.validate(&known, at(NOW)).is_ok());

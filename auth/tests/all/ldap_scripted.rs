@@ -9,7 +9,7 @@ use wirewright_auth::{DirectoryError, LdapConfig, LdapUsers};
 use wirewright_core::handshake::Authenticator as _;
 
 use super::ldap::config;
-use super::support::{answer, basic, request};
+use super::support::{Log, answer, basic, request};
 
 /// Requests as they came, and whether this is the answer for each kind: result codes for the bind
 /// of the name for searches and for that of the user, and an entry for the first search.
@@ -166,6 +166,19 @@ fn ldap_scripted_answers_are_told_apart() {
         let statuses = [Ok(()), Err(401), Err(503)];
         let at = expected.map_or(2, |found| usize::from(!found));
         assert_eq!(status, statuses[at], "{bind} {login}");
+    }
+}
+
+#[test]
+fn s48_ldap_scripted_no_password_is_in_the_log() {
+    for (bind, login) in [(0, 49), (0, 0), (0, 80), (49, 0)] {
+        let script = Script { bind, login, entry: Some(ENTRY), ..Script::default() };
+        let users = LdapUsers::new(script.start()).unwrap();
+        let log = Log::default();
+        let found = log.keep(|| users.authenticate(&request("/", &[&basic("a", "canary")])));
+        let shown = format!("{found:?}{:?}{:?}", users.verify("a", "canary"), log.lines());
+        assert!(!shown.contains("canary"), "{shown}");
+        assert_eq!(log.lines().is_empty(), (bind, login) == (0, 0), "{shown}");
     }
 }
 

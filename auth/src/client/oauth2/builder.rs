@@ -78,6 +78,18 @@ impl OAuth2Grant {
 
     /// As [`jwt_bearer`](Self::jwt_bearer), with an assertion that is made anew each time that it
     /// is asked for: most are valid for minutes only, and once.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use wirewright_auth::{JwtIssuer, OAuth2Grant};
+    /// use wirewright_core::handshake::CredentialsError;
+    ///
+    /// # fn grant(issuer: JwtIssuer) -> OAuth2Grant {
+    /// OAuth2Grant::jwt_bearer_with("https://id.example.com/token", move || {
+    ///     issuer.issue(SystemTime::now()).map_err(CredentialsError::permanent)
+    /// })
+    /// # }
+    /// ```
     pub fn jwt_bearer_with(
         token_url: impl Into<String>,
         assertion: impl Fn() -> Result<SecretString, CredentialsError> + Send + Sync + 'static,

@@ -209,9 +209,9 @@ impl Authenticator for BasicUsers {
         Ok(identity)
     }
 
-    /// `false` where all users are given in code and have plain passwords.
+    /// `false` where all users are given in code, 1 000 at most, and have plain passwords.
     fn may_block(&self) -> bool {
-        self.shared.file.is_some() || !self.shared.users().are_plain()
+        self.shared.file.is_some() || !self.shared.users().are_quick()
     }
 }
 
@@ -255,7 +255,8 @@ impl Watched {
         }
         match load(&shared.given, Some(self), shared.policy) {
             Ok(users) => {
-                tracing::info!(file = %self.path.display(), users = users.len(), "users read again");
+                let file = self.path.display();
+                tracing::info!(%file, users = users.len(), "users read again");
                 shared.replace(users);
                 seen.problem = None;
             }

@@ -1,7 +1,6 @@
 //! Tokens that a server is asked about (RFC 7662).
 
 mod builder;
-mod cache;
 mod response;
 
 use std::fmt;
@@ -11,8 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 use secrecy::{ExposeSecret as _, SecretString};
 use wirewright_core::handshake::{Authenticator, Identity, Rejection, Request};
 
-use self::cache::{Cache, Key};
 use super::bearer::BearerScheme;
+use super::cache::{Cache, Key};
 use super::keyed;
 use crate::error::ConfigError;
 use crate::flights::Flights;

@@ -158,9 +158,9 @@ impl JwtValidatorBuilder {
         self
     }
 
-    /// Remembers up to so many tokens that were valid, each for `lifetime` at most: what is saved
-    /// is a signature's check. What is known by then, such as that a key is no longer used, does
-    /// not count for them. Off by default.
+    /// Remembers up to so many tokens that were valid, each for `lifetime` at most, a day being the
+    /// longest: what is saved is the check of a signature. Whether a token has expired is looked at
+    /// again; that its key is no longer used does not count for that long. Off by default.
     pub const fn cache(mut self, capacity: usize, lifetime: Duration) -> Self {
         self.cache = Some((capacity, lifetime));
         self
@@ -211,13 +211,15 @@ impl JwtValidatorBuilder {
         {
             return fail("`algorithms`", &format!("hold {algorithm}, but key sets no secrets"));
         }
-        let cache = self.cache.filter(|(capacity, _)| *capacity > 0);
         Ok(JwtValidator {
             algorithms: self.algorithms,
             keys,
             expected: self.expected,
             max_length: self.max_length,
-            cache: cache.map(|(capacity, lifetime)| Cache::new(capacity, lifetime)).transpose()?,
+            cache: self
+                .cache
+                .map(|(capacity, lifetime)| Cache::new(capacity, lifetime))
+                .transpose()?,
             scheme: self.scheme,
         })
     }

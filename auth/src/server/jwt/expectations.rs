@@ -81,9 +81,9 @@ impl Expectations {
         Ok(identity)
     }
 
-    /// When an identity ceases to be accepted; `None` for never.
-    pub(super) fn end(&self, identity: &Identity) -> Option<Duration> {
-        identity.expires.map(|expires| expires + self.leeway)
+    /// Whether it is not too late for a token that was accepted before.
+    pub(super) fn is_current(&self, identity: &Identity, now: Duration) -> bool {
+        identity.expires.is_none_or(|expires| now < expires + self.leeway)
     }
 
     /// Whether it is time for the token; when it expires.

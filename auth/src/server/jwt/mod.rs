@@ -77,8 +77,9 @@ impl JwtValidator {
         }
         let now = now.duration_since(UNIX_EPOCH).map_err(|_| JwtError::Clock)?;
         let cache = self.cache.as_ref().map(|cache| (cache, cache.digest(token)));
-        if let Some(identity) = cache.as_ref().and_then(|(cache, digest)| cache.find(digest, now)) {
-            return Ok(identity);
+        let known = cache.as_ref().and_then(|(cache, digest)| cache.find(digest));
+        if let Some(identity) = known.filter(|known| self.expected.is_current(known, now)) {
+            return Ok((*identity).clone());
         }
         let token = Token::parse(token)?;
         self.verify(&token)?;
@@ -86,7 +87,7 @@ impl JwtValidator {
         let claims = Claims::parse(token.claims)?;
         let identity = self.expected.check(&claims, now)?;
         if let Some((cache, digest)) = cache {
-            cache.insert(digest, &identity, now, self.expected.end(&identity));
+            cache.insert(digest, &identity);
         }
         Ok(identity)
     }

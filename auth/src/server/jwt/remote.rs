@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::JwtError;
 use crate::http::Endpoint;
+use crate::sync::lock;
 use crate::{ConfigError, HttpOptions, JwkSet};
 
 /// The longest that keys are used without asking for them again, whatever `max-age` says.
@@ -172,8 +173,7 @@ impl Remote {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is complete when the lock is given back.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -22,7 +22,8 @@ pub struct LdapConfig {
     /// A name for this store, which identities have as the attribute `domain`. Empty by default,
     /// for none.
     pub domain_name: String,
-    /// `ldap://host[:389]` or `ldaps://host[:636]`.
+    /// `ldap://host[:389]` or `ldaps://host[:636]`. A host may be an address; with TLS, of IPv4
+    /// only.
     pub connection_url: String,
     /// The DN that searches are made as. Empty by default, for anonymously.
     pub connection_name: String,

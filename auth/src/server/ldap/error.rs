@@ -11,7 +11,8 @@ pub enum DirectoryError {
     /// There is no connection to it, or none any more.
     #[error("directory is out of reach: {0}")]
     Unreachable(String),
-    /// A connection takes longer than [`connection_timeout`](super::LdapConfig::connection_timeout).
+    /// A connection takes longer than
+    /// [`connection_timeout`](super::LdapConfig::connection_timeout).
     #[error("directory is not connected to within {0:?}, the `connection_timeout`")]
     ConnectionTimeout(Duration),
     /// An answer takes longer than [`read_timeout`](super::LdapConfig::read_timeout).

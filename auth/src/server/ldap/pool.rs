@@ -76,7 +76,8 @@ impl Pool {
         Self { target: Arc::clone(target), bind, idle: Mutex::default() }
     }
 
-    /// Does `work` on a connection, each call of which is to be made after [`limited`](Self::limited).
+    /// Does `work` on a connection, each call of which is to be made after
+    /// [`limited`](Self::limited).
     ///
     /// A connection that was kept and turns out to be broken is replaced once, so that a directory
     /// may have been started again meanwhile.

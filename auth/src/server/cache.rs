@@ -1,4 +1,4 @@
-//! Tokens that were found to be active, for as long as that is believed.
+//! Tokens that were found to be good, for as long as that is believed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::time::Instant;
 use wirewright_core::handshake::Identity;
 
 /// A token, as a digest: the cache holds nothing that could be sent anywhere.
-pub(super) type Key = [u8; 32];
+pub(crate) type Key = [u8; 32];
 
 /// Holds so many entries at most; the one that was not used for longest makes room.
-pub(super) struct Cache {
+pub(crate) struct Cache {
     capacity: usize,
     entries: HashMap<Key, Entry>,
     /// When each was last used, the longest ago first.
@@ -26,11 +26,11 @@ struct Entry {
 }
 
 impl Cache {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         Self { capacity, entries: HashMap::new(), order: BTreeMap::new(), clock: 0 }
     }
 
-    pub(super) fn get(&mut self, key: &Key, now: Instant) -> Option<Arc<Identity>> {
+    pub(crate) fn get(&mut self, key: &Key, now: Instant) -> Option<Arc<Identity>> {
         if self.entries.get(key)?.until <= now {
             self.remove(key);
             return None;
@@ -43,7 +43,7 @@ impl Cache {
         Some(Arc::clone(&entry.identity))
     }
 
-    pub(super) fn insert(&mut self, key: Key, identity: Arc<Identity>, until: Instant) {
+    pub(crate) fn insert(&mut self, key: Key, identity: Arc<Identity>, until: Instant) {
         self.remove(&key);
         if self.capacity == 0 {
             return;
@@ -58,13 +58,13 @@ impl Cache {
         self.entries.insert(key, Entry { identity, until, used: self.clock });
     }
 
-    pub(super) fn remove(&mut self, key: &Key) {
+    pub(crate) fn remove(&mut self, key: &Key) {
         if let Some(entry) = self.entries.remove(key) {
             self.order.remove(&entry.used);
         }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.order.clear();
     }
