@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wirewright_core::{Close, CloseCode, Inbox, Outbox};
 
 use super::control::End;
-use super::driver::{Driver, Flushed, LINGER, Reader, SLICE, deadline, is_past};
+use super::driver::{Driver, Flushed, LINGER, Reader, SLICE, Writer, deadline, is_past};
 use super::error::{ClientError, Deadline};
 use super::link::Link;
 use super::receive::NoMore;
@@ -109,18 +109,32 @@ impl Driver {
         reader.wire = Inbox::new();
     }
 
-    /// Says goodbye as the layer does, if that can be done at once: "Each party MUST send a
-    /// \"close_notify\" alert before closing its write side of the connection" (RFC 8446 §6.1).
+    /// Says goodbye as the layer does, if that can be done at once, instead of what else is left to
+    /// say: "Each party MUST send a \"close_notify\" alert before closing its write side of the
+    /// connection" (RFC 8446 §6.1).
     fn take_leave(&self, link: &Arc<Link>) {
+        self.say_goodbye(link, |writer| {
+            writer.outbox = Outbox::new();
+            true
+        });
+    }
+
+    /// As [`take_leave`](Self::take_leave), once nothing else is left to say. A server that has
+    /// said goodbye itself may wait for this before it ends the transport.
+    pub(super) fn take_leave_after_all(&self, link: &Arc<Link>) {
+        self.say_goodbye(link, |writer| writer.outbox.is_empty());
+    }
+
+    fn say_goodbye(&self, link: &Arc<Link>, is_ready: impl FnOnce(&mut Writer) -> bool) {
         if link.secure.is_some()
             && let Some(mut turn) = self.outgoing.try_acquire()
             && Arc::ptr_eq(&turn.link, link)
+            && is_ready(&mut turn)
         {
             let writer = &mut *turn;
             if let Some(secure) = &writer.link.secure {
                 secure.close(&mut writer.wire);
             }
-            writer.outbox = Outbox::new();
             self.transmit_now(writer);
         }
     }
@@ -131,6 +145,7 @@ impl Driver {
     fn linger(&self, reader: &mut Reader, deadline: Instant) {
         loop {
             let flushed = self.flush();
+            self.take_leave_after_all(&reader.link);
             // Over TLS too, these bytes are nobody's any more.
             match reader.link.socket.try_receive(reader.inbox.space(1)) {
                 Ok(0) => return,

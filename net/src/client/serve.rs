@@ -88,6 +88,7 @@ impl Driver {
     fn linger_on(&self, reader: &mut Reader) -> bool {
         for _ in 0..BATCHES {
             self.flush_pending(&reader.link);
+            self.take_leave_after_all(&reader.link);
             match reader.link.socket.try_receive(reader.inbox.space(1)) {
                 Ok(0) => return false,
                 Ok(_) => {}

@@ -143,6 +143,43 @@ fn rfc8446_6_1_a_client_says_goodbye() {
     }
 }
 
+/// Once both have said Close, a server may have said goodbye and wait for the client's before it
+/// ends the transport, while the client waits for that end (RFC 6455 §7.1.1).
+#[test]
+fn rfc8446_6_1_a_client_answers_a_goodbye_before_the_transport_ends() {
+    for version in VERSIONS {
+        for in_background in [false, true] {
+            let (saw, seen) = mpsc::channel();
+            let server = TlsServer::start(server_config(version), 1, move |stream| {
+                let mut peer = Peer::accept(stream);
+                if in_background {
+                    peer.send(&frame(CLOSE, &close_body(1000, "")));
+                }
+                let close = peer.receive();
+                assert_eq!(close.opcode, CLOSE & 0xF);
+                if !in_background {
+                    peer.send(&frame(CLOSE, &close.payload));
+                }
+                peer.stream.conn.send_close_notify();
+                flush(&mut peer);
+                let goodbye = peer.stream.read(&mut [0; 100]);
+                // It has not given up: it waits still.
+                peer.stream.sock.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+                let end = peer.stream.sock.peek(&mut [0]);
+                saw.send((goodbye, end)).unwrap();
+            });
+            let client = client_of(&server.url()).connect().unwrap();
+            if !in_background {
+                client.close().unwrap();
+            }
+            let (goodbye, end) = seen.recv_timeout(PATIENCE).unwrap();
+            assert!(matches!(goodbye, Ok(0)), "{version}, {in_background}: {goodbye:?}");
+            assert!(end.is_err(), "{version}, {in_background}: {end:?}");
+            server.join();
+        }
+    }
+}
+
 #[test]
 fn rfc8446_6_1_a_listener_tells_a_cut_from_a_goodbye() {
     for version in VERSIONS {
