@@ -16,46 +16,14 @@ import tempfile
 import threading
 import time
 
+import openssl
+import python_ssl
+from child import PATIENCE, Child, run, verdicts
+
 HERE = pathlib.Path(__file__).resolve().parent
-# What a peer may take with all its cases.
-PATIENCE = 100
-
-
-class Child:
-    """A program that runs until it is told to end, in a session of its own."""
-
-    def __init__(self, command, **more):
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True, start_new_session=True, **more)
-
-    def line(self):
-        return self.process.stdout.readline().strip()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        try:
-            self.process.wait(0.2)
-        except subprocess.TimeoutExpired:
-            pass
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
-
-
-def run(command, **more):
-    """A program's output, within reason."""
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=PATIENCE, start_new_session=True, **more)
-        return done.stdout
-    except subprocess.TimeoutExpired as late:
-        return "%s\nFAILED: not done in %d s" % (late.stdout or "", PATIENCE)
+VERSIONS = ["TLSv1.2", "TLSv1.3"]
+PEERS = ["websockets", "aiohttp", "ws", "openssl", "python_ssl", "curl", "libwebsockets",
+         "chromium"]
 
 
 class Interop:
@@ -63,9 +31,29 @@ class Interop:
         self.program, self.folder = program, pathlib.Path(folder)
         self.python = self.folder / "venv/bin/python"
         self.node = {**os.environ, "NODE_PATH": str(self.folder / "node/node_modules")}
+        # For two days: they are made anew each time.
+        self.certificates = self.folder / "certificates"
+        subprocess.run([HERE / "certificates.sh", self.certificates], check=True)
 
     def serve(self, *options):
         return Child([self.program, "serve", *options])
+
+    def over(self, versions, *more):
+        return ["over", str(self.certificates), versions, *more]
+
+    def secured(self, name, command, **more):
+        """A peer with a script of ours, without and with TLS."""
+        yield from self.scripted(name, command, **more)
+        for version in VERSIONS:
+            over, label = self.over(version), "over " + version
+            with Child([*command, "server", *over], **more) as server:
+                url = "wss://localhost:%s/" % server.line()
+                yield label + " server", lambda: run(
+                    [self.program, "client", "%s %s" % (name, label), url, *over])
+            with self.serve(*self.over(",".join(VERSIONS))) as listener:
+                url = "wss://localhost:%s/" % listener.line().rsplit(":", 1)[1]
+                yield label + " client", lambda: run(
+                    [*command, "client", url, *over], **more)
 
     def scripted(self, name, command, **more):
         """A peer with a script of ours: a server that prints its port, and a client."""
@@ -77,24 +65,30 @@ class Interop:
             yield "client", lambda: run([*command, "client", url], **more)
 
     def websockets(self):
-        return self.library("websockets")
+        return self.library("websockets", self.secured)
 
     def aiohttp(self):
-        return self.library("aiohttp")
+        return self.library("aiohttp", self.scripted)
 
-    def library(self, name):
+    def library(self, name, play):
         if not self.python.exists():
             return skipped("pip could not install it")
         version = run([self.python, "-c", "import %s; print(%s.__version__)" % (name, name)])
         command = [self.python, HERE / "peers" / (name + "_peer.py")]
-        return self.scripted("%s %s" % (name, version.strip()), command)
+        return play("%s %s" % (name, version.strip()), command)
 
     def ws(self):
         if not (self.folder / "node/node_modules/ws").exists() or not shutil.which("node"):
             return skipped("there is no Node, or npm could not install it")
         version = run(["node", "-p", "require('ws/package.json').version"], env=self.node)
         command = ["node", HERE / "peers/ws_peer.js"]
-        return self.scripted("ws " + version.strip(), command, env=self.node)
+        return self.secured("ws " + version.strip(), command, env=self.node)
+
+    def openssl(self):
+        return openssl.play(self)
+
+    def python_ssl(self):
+        return python_ssl.play(self)
 
     def curl(self):
         said = run(["curl", "--version"]) if shutil.which("curl") else ""
@@ -154,7 +148,8 @@ class Interop:
             "numbers in order": len(numbers) > 20 and numbers == list(range(len(numbers))),
             "nothing it calls illegal": "illegal" not in said,
         }
-        return verdicts(name + " client", cases, said)
+        return verdicts(name + " client", {case: None if ok else said[:6000]
+                                           for case, ok in cases.items()})
 
     def chromium(self):
         if not shutil.which("chromium"):
@@ -165,19 +160,26 @@ class Interop:
         handler = functools.partial(Quiet, directory=str(HERE / "peers"))
         pages = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=pages.serve_forever, daemon=True).start()
-        with self.serve() as listener, tempfile.TemporaryDirectory() as profile:
-            port = listener.line().rsplit(":", 1)[1]
-            page = "http://127.0.0.1:%d/page.html?port=%s" % (pages.server_port, port)
-            flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-                     "--no-first-run", "--disable-background-networking",
-                     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-                     "--remote-debugging-port=0", "--user-data-dir=" + profile]
-            with Child(["chromium", *flags, page]):
-                yield "client", lambda: self.chromium_report(listener)
+        # It opens no WebSocket where it is asked for a certificate.
+        for over in [[], self.over("TLSv1.3", "unasked")]:
+            with self.serve(*over) as listener, tempfile.TemporaryDirectory() as profile:
+                port = listener.line().rsplit(":", 1)[1]
+                url = "wss://localhost:" + port if over else "ws://127.0.0.1:" + port
+                page = "http://127.0.0.1:%d/page.html?url=%s/" % (pages.server_port, url)
+                flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+                         "--no-first-run", "--disable-background-networking",
+                         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+                         "--remote-debugging-port=0", "--user-data-dir=" + profile,
+                         # Errors of this key alone, whose authority it does not know.
+                         "--ignore-certificate-errors-spki-list=" +
+                         (self.certificates / "server.sha256").read_text().strip()]
+                label = " over TLSv1.3 client" if over else " client"
+                with Child(["chromium", *flags, page]):
+                    yield label.strip(), lambda: self.chromium_report(listener, label)
         pages.shutdown()
 
     @staticmethod
-    def chromium_report(listener):
+    def chromium_report(listener, label):
         # Without an answer the listener is ended, and its output with it.
         timer = threading.Timer(PATIENCE, listener.process.kill)
         timer.start()
@@ -185,15 +187,15 @@ class Interop:
         while True:
             line = listener.line()
             if not line:
-                lines.append("FAILED chromium client: no report in %d s" % PATIENCE)
+                lines.append("FAILED chromium%s: no report in %d s" % (label, PATIENCE))
                 break
             if line.startswith("result "):
                 _, passed, failed = line.split()
                 # A page is told a part of it only.
                 said = run(["chromium", "--version"])
                 version = re.search(r"Chromium (\S+)", said).group(1)
-                lines.append("interop chromium %s client: %s passed, %s failed" % (
-                    version, passed, failed))
+                lines.append("interop chromium %s%s: %s passed, %s failed" % (
+                    version, label, passed, failed))
                 break
             lines.append(line)
         timer.cancel()
@@ -209,16 +211,6 @@ def skipped(reason):
     yield None, lambda: reason
 
 
-def verdicts(name, cases, said):
-    failed = [case for case, ok in cases.items() if not ok]
-    lines = ["FAILED %s, %s" % (name, case) for case in failed]
-    if failed:
-        lines.append(said[:6000])
-    lines.append("interop %s: %d passed, %d failed" % (
-        name, len(cases) - len(failed), len(failed)))
-    return "\n".join(lines)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
@@ -227,7 +219,7 @@ def main():
     options = parser.parse_args()
     interop = Interop(options.program, options.folder)
     lines, passed, failed = [], 0, 0
-    for peer in ["websockets", "aiohttp", "ws", "curl", "libwebsockets", "chromium"]:
+    for peer in PEERS:
         for role, play in getattr(interop, peer)():
             if role is None:
                 lines.append("interop %s: skipped, %s" % (peer, play()))

@@ -3,14 +3,43 @@
 A client of a library is a class with `connect(url, deflate)` and, on what that returns, `send`,
 `receive`, `ping` (which awaits the Pong), `close` and `closed` (the Close that came, as code and
 reason). `fragments` is None where the library cannot send a message in parts.
+
+`over DIR VERSION` at the end of the command line asks for TLS, with the certificates in DIR.
 """
 
 import asyncio
 import functools
+import ssl
 import sys
 
 SIZES = [0, 1, 125, 126, 65_535, 65_536, 1 << 20]
 PATIENCE = 15
+
+
+# What is behind `over`.
+over = sys.argv[sys.argv.index("over") + 1:] if "over" in sys.argv else None
+
+
+def context(purpose):
+    """For a server, which asks for a certificate, or a client, which shows one; None for no TLS."""
+    if not over:
+        return None
+    folder, version = over
+    context = ssl.create_default_context(purpose, cafile=folder + "/ca.pem")
+    own = "server" if purpose == ssl.Purpose.CLIENT_AUTH else "client"
+    context.load_cert_chain("%s/%s.pem" % (folder, own), "%s/%s.key" % (folder, own))
+    if own == "server":
+        context.verify_mode = ssl.CERT_OPTIONAL
+    version = ssl.TLSVersion[version.replace(".", "_")]
+    context.minimum_version = context.maximum_version = version
+    return context
+
+
+def security(tls):
+    """What a server says of its connection: the version, whether it was resumed, who is there."""
+    subject = dict(pair for pairs in tls.getpeercert().get("subject", ()) for pair in pairs)
+    name = subject.get("commonName", "-").replace(" ", "-")
+    return "%s %s %s" % (tls.version(), "resumed" if tls.session_reused else "new", name)
 
 
 @functools.cache
@@ -71,6 +100,11 @@ async def peers_ping(connection):
     same(await connection.receive(), "ponged hello")
 
 
+async def our_security(connection):
+    await connection.send("!security")
+    same((await connection.receive()).rsplit(" ", 1)[0], over[1] + " new gateway-7 localhost")
+
+
 async def peers_close(connection):
     await connection.send("!close 4002 enough of it")
     same(await connection.closed(), (4002, "enough of it"))
@@ -105,6 +139,8 @@ def table(client):
     yield "a ping of ours", False, our_ping
     yield "a ping of the peer's", False, peers_ping
     yield "a close of the peer's, with code and reason", False, peers_close
+    if over:
+        yield "what TLS agreed on", False, our_security
 
 
 async def play(client, name, url):
@@ -132,6 +168,8 @@ async def play(client, name, url):
 
 
 def main(client, serve, name):
+    if over:
+        name = "%s over %s" % (name, over[1])
     if sys.argv[1:2] == ["server"]:
         asyncio.run(serve())
     else:

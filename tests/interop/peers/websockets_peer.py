@@ -2,6 +2,7 @@
 """The library websockets, as either end: `server`, which prints its port, or `client URL`."""
 
 import asyncio
+import ssl
 
 import websockets
 from websockets.asyncio.client import connect
@@ -42,7 +43,7 @@ class Client:
     @staticmethod
     async def connect(url, deflate):
         socket = await connect(url, compression="deflate" if deflate else None, max_size=LIMIT,
-                               proxy=None)
+                               proxy=None, ssl=cases.context(ssl.Purpose.SERVER_AUTH))
         agreed = "permessage-deflate" in socket.response.headers.get("Sec-WebSocket-Extensions", "")
         assert agreed == deflate, "agreed on compression: %r" % agreed
         return Connection(socket)
@@ -64,6 +65,9 @@ async def handle(socket):
                 await socket.close(int(code), reason)
             elif order == "!closed":
                 await socket.send(closed)
+            elif order == "!security":
+                tls = socket.transport.get_extra_info("ssl_object")
+                await socket.send(cases.security(tls))
             elif order == "!fragments":
                 await socket.send(["f" * 1000] * (int(rest) // 1000))
             else:
@@ -74,7 +78,9 @@ async def handle(socket):
 
 
 async def run():
-    async with serve(handle, "127.0.0.1", 0, compression="deflate", max_size=LIMIT) as server:
+    tls = cases.context(ssl.Purpose.CLIENT_AUTH)
+    async with serve(handle, "127.0.0.1", 0, compression="deflate", max_size=LIMIT,
+                     ssl=tls) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
         await asyncio.get_running_loop().create_future()
 

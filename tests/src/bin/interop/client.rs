@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use wirewright::{Client, ClientBuilder, ClientError, Compression, Message};
 
+use crate::secured;
+
 /// What any step may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 const SIZES: [usize; 7] = [0, 1, 125, 126, 65_535, 65_536, 1 << 20];
 
-type Outcome = Result<(), String>;
+pub(crate) type Outcome = Result<(), String>;
 
 /// A case: its name, and what it does at a URL.
 pub(crate) struct Case {
@@ -17,7 +19,7 @@ pub(crate) struct Case {
     run: Box<dyn Fn(&str) -> Outcome>,
 }
 
-fn case(name: impl Into<String>, run: impl Fn(&str) -> Outcome + 'static) -> Case {
+pub(crate) fn case(name: impl Into<String>, run: impl Fn(&str) -> Outcome + 'static) -> Case {
     Case { name: name.into(), run: Box::new(run) }
 }
 
@@ -77,7 +79,14 @@ pub(crate) fn cases() -> Vec<Case> {
         same(read(&client)?.as_bytes(), b"ponged hello")
     }));
     cases.push(case("a close of ours, with code and reason", closing));
-    cases.push(case("a close of ours, without", |url| open(url, true)?.close().map_err(told)));
+    cases.push(case("a close of ours, without", |url| {
+        let client = open(url, true)?;
+        let start = Instant::now();
+        client.close().map_err(told)?;
+        // So long a client waits for a server that does not end the transport.
+        let waited = start.elapsed() >= Duration::from_secs(2);
+        if waited { Err("the server did not end the transport".into()) } else { Ok(()) }
+    }));
     cases.push(case("a close of the peer's, with code and reason", |url| {
         let client = open(url, false)?;
         send(&client, "!close 4002 enough of it")?;
@@ -90,6 +99,7 @@ pub(crate) fn cases() -> Vec<Case> {
             other => Err(format!("{other:?}")),
         }
     }));
+    cases.extend(secured::cases());
     cases
 }
 
@@ -130,13 +140,17 @@ pub(crate) fn mirror_cases() -> Vec<Case> {
 
 // --- steps ---------------------------------------------------------------------------------------
 
-fn told(error: impl std::fmt::Display) -> String {
+pub(crate) fn told(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn builder(url: &str, deflate: bool) -> ClientBuilder {
+pub(crate) fn builder(url: &str, deflate: bool) -> ClientBuilder {
     let compression = deflate.then(Compression::default);
-    Client::builder(url)
+    let builder = match secured::client() {
+        Some(tls) => Client::builder(url).tls(tls),
+        None => Client::builder(url),
+    };
+    builder
         .compression(compression)
         .max_frame_size(16 << 20)
         .handshake_timeout(Some(PATIENCE))
@@ -145,11 +159,11 @@ fn builder(url: &str, deflate: bool) -> ClientBuilder {
         .close_timeout(Some(PATIENCE))
 }
 
-fn connect(builder: &ClientBuilder) -> Result<Client, String> {
+pub(crate) fn connect(builder: &ClientBuilder) -> Result<Client, String> {
     builder.connect().map_err(|error| format!("{error} ({error:?})"))
 }
 
-fn open(url: &str, deflate: bool) -> Result<Client, String> {
+pub(crate) fn open(url: &str, deflate: bool) -> Result<Client, String> {
     connect(&builder(url, deflate))
 }
 
@@ -158,7 +172,7 @@ fn spoken(url: &str, deflate: bool, protocol: &str) -> Result<Client, String> {
 }
 
 /// Not all the same, and not too short for a compressor; of one to four bytes a character.
-fn text(size: usize) -> String {
+pub(crate) fn text(size: usize) -> String {
     let mut text = String::with_capacity(size);
     for number in 0.. {
         let next = ["a", "ü", "你", "🦀", "0", "line\n"][number % 6];
@@ -171,15 +185,15 @@ fn text(size: usize) -> String {
     text
 }
 
-fn binary(size: usize) -> Vec<u8> {
+pub(crate) fn binary(size: usize) -> Vec<u8> {
     (0..size).map(|at| (at * at / 7).to_le_bytes()[0]).collect()
 }
 
-fn send(client: &Client, text: &str) -> Outcome {
+pub(crate) fn send(client: &Client, text: &str) -> Outcome {
     client.write_text(text).map_err(told)
 }
 
-fn read(client: &Client) -> Result<String, String> {
+pub(crate) fn read(client: &Client) -> Result<String, String> {
     client.read_text().map_err(told)
 }
 
@@ -191,12 +205,12 @@ fn same(found: &[u8], expected: &[u8]) -> Outcome {
     Err(format!("{} bytes instead of {}: {start:?}", found.len(), expected.len()))
 }
 
-fn echo(client: &Client, message: &str) -> Outcome {
+pub(crate) fn echo(client: &Client, message: &str) -> Outcome {
     send(client, message)?;
     same(read(client)?.as_bytes(), message.as_bytes())
 }
 
-fn echo_binary(client: &Client, message: &[u8]) -> Outcome {
+pub(crate) fn echo_binary(client: &Client, message: &[u8]) -> Outcome {
     client.write_binary(message).map_err(told)?;
     same(&client.read_binary().map_err(told)?, message)
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::secured;
 use wirewright::{
     Caller, Close, Config, Listener, OriginPolicy, Outcome, Reply, Service, UpgradeRequest,
 };
@@ -48,6 +49,7 @@ impl Service for Orders {
             "!closed" => caller.write_text(&self.closed.lock().unwrap())?,
             // Anything longer than a frame is sent in several.
             "!fragments" => caller.write_text(&"f".repeat(rest.parse()?))?,
+            "!security" => caller.write_text(&secured::shown(caller.security()))?,
             "!report" => {
                 println!("{rest}");
                 return Ok(Reply::Nothing);
@@ -84,6 +86,10 @@ pub(crate) fn run(deflate: bool) -> ExitCode {
     let builder = Listener::builder().config(config).max_queued(64 << 20);
     // A page of another port, where the scripts lie, is of another origin.
     let builder = builder.origins(OriginPolicy::any()).sub_protocols([NUMBERS, MIRROR]);
+    let builder = match secured::listener() {
+        Some(tls) => builder.tls(tls),
+        None => builder,
+    };
     let listener = match builder.start("127.0.0.1:0", upgrade) {
         Ok(listener) => listener,
         Err(error) => {
