@@ -19,6 +19,7 @@ import pathlib
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -103,7 +104,7 @@ class Job:
         self.dir = args.out / ("job-%d" % number)
         self.dir.mkdir(parents=True)
         self.port = free_port()
-        self.url = "ws://127.0.0.1:%d" % self.port
+        self.url = args.url(self.port)
         self.spec = {"outdir": str(self.dir), "cases": cases, "exclude-cases": [],
                      "exclude-agent-cases": {}, "options": {"closeHandshakeTimeout": CLOSE_TIMEOUT}}
         if args.role == "server":
@@ -113,6 +114,9 @@ class Job:
         else:
             self.mode = "fuzzingserver"
             self.spec["url"] = self.url
+            if args.tls:
+                files = {"cert": "server.pem", "key": "server.key"}
+                self.spec.update({name: str(args.tls / file) for name, file in files.items()})
 
     def run(self):
         suite = client = None
@@ -145,7 +149,11 @@ class Job:
 
     def end_fuzzing_server(self):
         """Asks for the report and the end; an opening handshake suffices."""
-        with socket.create_connection(("127.0.0.1", self.port), 10) as s:
+        s = socket.create_connection(("127.0.0.1", self.port), 10)
+        if self.args.tls:
+            context = ssl.create_default_context(cafile=self.args.tls / "ca.pem")
+            s = context.wrap_socket(s, server_hostname="127.0.0.1")
+        with s:
             s.settimeout(120)
             s.sendall(("GET /updateReports?agent=%s&shutdownOnComplete=true HTTP/1.1\r\n"
                        "Host: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -205,6 +213,8 @@ def arguments():
     ap.add_argument("--out", type=pathlib.Path, required=True, help="for the reports")
     ap.add_argument("--cases", default="*", help="patterns, by commas (default: all)")
     ap.add_argument("--messages", type=int, default=1000, help="a case in 12.* and 13.*")
+    ap.add_argument("--tls", type=pathlib.Path, metavar="DIR",
+                    help="over TLS, with ca.pem, server.pem and server.key in this folder")
     ap.add_argument("--jobs", type=int, default=1, help="processes that share the cases")
     args = ap.parse_args(argv)
     args.suite, args.out, args.command = args.suite.resolve(), args.out.resolve(), command
@@ -212,6 +222,9 @@ def arguments():
         ap.error("what is to be tested? A command is needed after --")
     if not (args.suite / "cases.txt").exists():
         ap.error("no suite in %s: run install.sh" % args.suite)
+    args.url = ("wss://127.0.0.1:%d" if args.tls else "ws://127.0.0.1:%d").__mod__
+    if args.tls:
+        args.tls = args.tls.resolve()
     args.selected = select((args.suite / "cases.txt").read_text().split(), args.cases)
     if not args.selected:
         ap.error("no case matches")
@@ -238,7 +251,7 @@ def main():
                 jobs = []
             else:
                 shares = split(args.selected, args.jobs, args.messages)
-                url = "ws://127.0.0.1:%d" % port
+                url = args.url(port)
                 jobs = [Job(args, i, share, url) for i, share in enumerate(shares)]
             threads = [threading.Thread(target=j.run) for j in jobs]
             for t in threads:
@@ -259,7 +272,7 @@ def main():
     print("%s: %d of %d cases by %d processes in %.0f s, %d messages a case in 12.* and 13.*" % (
         args.role, len(report), len(args.selected), len(jobs), time.monotonic() - started,
         args.messages))
-    return judge(args.role, args.selected, report, problems)
+    return judge(args.role + (" over TLS" if args.tls else ""), args.selected, report, problems)
 
 
 if __name__ == "__main__":
