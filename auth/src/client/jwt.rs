@@ -18,7 +18,7 @@ const MAX_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Issues a signed token for every handshake, shown as `Authorization: Bearer …`.
 ///
 /// None is used twice, so that each lives its whole [lifetime](JwtIssuerBuilder::lifetime) from
-/// the handshake on; signing with RSA, the slowest, takes about a millisecond.
+/// the handshake on.
 ///
 /// ```no_run
 /// use wirewright_auth::{JwtAlgorithm, JwtIssuer, SigningKey};

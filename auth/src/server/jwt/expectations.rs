@@ -82,17 +82,18 @@ impl Expectations {
     }
 
     /// Whether it is not too late for a token that was accepted before.
-    pub(super) fn is_current(&self, identity: &Identity, now: Duration) -> bool {
-        identity.expires.is_none_or(|expires| now < expires + self.leeway)
+    pub(super) fn is_current(identity: &Identity, now: Duration) -> bool {
+        identity.expires.is_none_or(|expires| now < expires)
     }
 
-    /// Whether it is time for the token; when it expires.
+    /// Whether it is time for the token; until when, leeway included, as whoever asks later has no
+    /// other clock.
     fn check_times(&self, claims: &Claims, now: Duration) -> Result<Option<Duration>, JwtError> {
-        let expires = claims.date("exp")?;
+        let expires = claims.date("exp")?.map(|expires| expires + self.leeway);
         match expires {
             None if self.require_expiry => return Err(JwtError::ClaimMissing("exp".into())),
             // "the current date/time MUST be before the expiration date/time" (RFC 7519 §4.1.4).
-            Some(expires) if now >= expires + self.leeway => return Err(JwtError::Expired),
+            Some(expires) if now >= expires => return Err(JwtError::Expired),
             _ => {}
         }
         for name in ["nbf", "iat"] {
