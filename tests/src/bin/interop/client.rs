@@ -79,14 +79,7 @@ pub(crate) fn cases() -> Vec<Case> {
         same(read(&client)?.as_bytes(), b"ponged hello")
     }));
     cases.push(case("a close of ours, with code and reason", closing));
-    cases.push(case("a close of ours, without", |url| {
-        let client = open(url, true)?;
-        let start = Instant::now();
-        client.close().map_err(told)?;
-        // So long a client waits for a server that does not end the transport.
-        let waited = start.elapsed() >= Duration::from_secs(2);
-        if waited { Err("the server did not end the transport".into()) } else { Ok(()) }
-    }));
+    cases.push(case("a close of ours, without", |url| closing_at_once(&open(url, true)?)));
     cases.push(case("a close of the peer's, with code and reason", |url| {
         let client = open(url, false)?;
         send(&client, "!close 4002 enough of it")?;
@@ -227,6 +220,14 @@ fn pipeline(client: &Client) -> Outcome {
             .map_err(told)??;
     }
     Ok(())
+}
+
+/// The server ends the transport, for which a client waits two seconds at most.
+fn closing_at_once(client: &Client) -> Outcome {
+    let start = Instant::now();
+    client.close().map_err(told)?;
+    let waited = start.elapsed() >= Duration::from_secs(2);
+    if waited { Err("the server did not end the transport".into()) } else { Ok(()) }
 }
 
 /// The peer says over another connection what it received.
