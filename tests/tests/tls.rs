@@ -8,6 +8,7 @@ mod hostile;
 mod identities;
 mod key_update;
 mod redirects;
+mod renegotiation;
 mod sessions;
 mod smuggling;
 mod verification;

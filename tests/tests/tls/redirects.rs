@@ -160,7 +160,10 @@ fn s33_a_redirect_to_another_host_is_verified_as_that_host() {
         let first = Site::start(server_config("TLSv1.3"), 302, 1, move || there.clone());
         let result = secretive(&first.server.url()).connect();
         match result {
-            Ok(_) => assert!(fits),
+            Ok(client) => {
+                assert!(fits);
+                drop(client);
+            }
             Err(ClientError::Tls(error)) => {
                 assert!(!fits && error.to_string().contains("not for other.test"), "{error}");
                 assert!(!error.is_transient());
