@@ -18,7 +18,7 @@ fn openssl(port: u16) -> Option<Child> {
         .arg(format!("127.0.0.1:{port}"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn();
     match found {
         Ok(child) => Some(child),
@@ -37,12 +37,12 @@ fn s37_another_handshake_is_refused() {
     let (listener, calls, _callers) = start_every(builder, RunOn::Loop, |_, _| Ok(Reply::Nothing));
     let Some(mut child) = openssl(listener.local_addr().port()) else { return };
     let mut input = child.stdin.take().unwrap();
-    let mut output = child.stdout.take().unwrap();
+    let output = child.stdout.take().unwrap().chain(child.stderr.take().unwrap());
     // Line by line, as only the first byte of what was read at once is looked at for an order.
     input.write_all(request("").replace("/echo", "/").as_bytes()).unwrap();
     assert_eq!(next(&calls), "open");
     let reader = thread::spawn(move || {
-        let mut said = Vec::new();
+        let (mut output, mut said) = (output, Vec::new());
         let _ = output.read_to_end(&mut said);
         String::from_utf8_lossy(&said).into_owned()
     });
@@ -52,6 +52,7 @@ fn s37_another_handshake_is_refused() {
     until("openssl has given up", || child.try_wait().unwrap().is_some());
     let said = reader.join().unwrap();
     assert!(said.contains("RENEGOTIATING"), "{said}");
+    println!("{said}");
     assert_eq!(next(&calls), "open");
     let ended = next(&calls);
     assert!(ended.starts_with("error ") || ended.starts_with("close "), "{ended}");

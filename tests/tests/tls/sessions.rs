@@ -69,7 +69,7 @@ fn a_client_that_connects_again_resumes_its_session_where_the_server_can() {
             let first = tls();
             let (listener, told) = telling("127.0.0.1:0", first.clone());
             let addr = listener.local_addr().to_string();
-            let client = towards(&listener).retry(Some(retry.clone())).connect().unwrap();
+            let client = towards(&listener).retry(Some(retry)).connect().unwrap();
             client.write_text("hello").unwrap();
             assert_eq!(client.read_text().unwrap(), "hello");
             assert!(!told.recv_timeout(PATIENCE).unwrap());
