@@ -123,3 +123,22 @@ impl From<Misuse> for SendError {
         }
     }
 }
+
+/// Why an identity does not take the place of a connection's
+/// ([`Caller::renew`](crate::Caller::renew)), which stays as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenewError {
+    /// A Close was sent, or the connection is over.
+    #[error("connection is closed or closing")]
+    Closed,
+    /// The new identity is no longer valid itself.
+    #[error("new identity has expired already")]
+    Expired,
+    /// The new identity is somebody else's.
+    #[error("new identity has another name than the connection's")]
+    OtherName,
+    /// The connection had no identity, and this one has as many connections as it may.
+    #[error("identity has all the connections that `max_connections_per_identity` allows")]
+    Full,
+}

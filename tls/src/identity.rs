@@ -9,9 +9,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::SectionKind;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::certificate_error::date;
+use crate::certificate_error::{CertificateProblem, date};
 use crate::config_error::{ConfigProblem, TlsConfigError};
 use crate::pkcs12::{KeyAndChain, Store};
 use crate::security;
@@ -105,10 +106,21 @@ impl Identity {
             key_source.error(ConfigProblem::Unsupported(what.to_owned()))
         })?;
         let mut certified = CertifiedKey::new(certificates, key);
-        certified.keys_match().map_err(|_| {
-            let certificate = certificate_source.origin();
-            key_source.error(ConfigProblem::OtherKey { certificate })
-        })?;
+        match certified.keys_match() {
+            // A key that does not show its public half cannot be compared.
+            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(Error::InconsistentKeys(_)) => {
+                let certificate = certificate_source.origin();
+                return Err(key_source.error(ConfigProblem::OtherKey { certificate }));
+            }
+            Err(error) => {
+                let why = match error {
+                    Error::InvalidCertificate(error) => CertificateProblem::from(error).to_string(),
+                    other => other.to_string(),
+                };
+                return Err(certificate_source.error(ConfigProblem::Unsupported(why)));
+            }
+        }
         if let Some(staple) = &self.staple {
             certified.ocsp = Some(staple.read()?.to_vec());
         }

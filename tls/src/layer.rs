@@ -74,7 +74,7 @@ impl<S: Side> TlsLayer<S> {
                     self.peer_closed = true;
                     false
                 }
-                // Nothing is said of early data, which no session of ours allows (RFC 8446 §4.2.10).
+                // It wants more. No session of ours allows early data (RFC 8446 §4.2.10).
                 _ => false,
             };
             consumed += discard;

@@ -1,11 +1,12 @@
 //! What is wrong with a configuration, and where.
 
+use rcgen::CustomExtension;
 use wirewright_tls::{
     ClientTls, ClientTlsBuilder, ConfigProblem as Problem, Identity, ServerTls, ServerTlsBuilder,
     TlsConfigError, Trust,
 };
 
-use crate::certificates::{Authority, Folder};
+use crate::certificates::{Authority, Folder, params};
 
 /// Whether a problem is the one that is meant.
 type Is = fn(&Problem) -> bool;
@@ -109,6 +110,19 @@ fn keys_are_named_with_what_is_wrong() {
         assert_eq!(error.origin(), "Identity::pem, key");
         assert!(is(error.problem()), "{:?}", error.problem());
     }
+}
+
+#[test]
+fn a_certificate_that_no_verifier_would_understand_is_refused() {
+    let mut critical = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+    critical.set_criticality(true);
+    let mut params = params(&["example.com"]);
+    params.custom_extensions.push(critical);
+    let issued = Authority::new("authority").issue_with(&params);
+    let error = refuse(ServerTls::builder().identity(issued.identity()).build());
+    assert_eq!(error.origin(), "Identity::pem, certificate");
+    let problem = error.problem();
+    assert!(matches!(problem, Problem::Unsupported(why) if why.contains("critical")), "{error}");
 }
 
 #[test]

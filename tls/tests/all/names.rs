@@ -5,6 +5,7 @@ use wirewright_tls::{ClientTls, ServerTls, TlsError, Trust};
 
 use crate::certificates::{Authority, Folder, Issued, params};
 use crate::pair::{Pair, VERSIONS};
+use crate::plain_peer::{PlainClient, Staples};
 
 /// The names in the certificate that a client is shown which wants `host`.
 fn shown(client: &ClientTls, server: &ServerTls, host: &str) -> Vec<String> {
@@ -70,10 +71,8 @@ fn rfc6066_3_unknown_names_may_be_refused() {
             pair.carry(usize::MAX);
             assert_eq!(pair.server.failure(), TlsError::UnknownName(host.to_owned()));
             let alert = pair.client.failure();
-            assert!(
-                matches!(&alert, TlsError::Alert { code: 112, name } if name == "unrecognized_name"),
-                "{version}: {alert:?}"
-            );
+            let name = "unrecognized_name".to_owned();
+            assert_eq!(alert, TlsError::Alert { code: 112, name }, "{version}");
             assert!(!alert.is_transient() && !pair.server.failure().is_transient());
         }
         assert_eq!(shown(&client, &server, "www.example.com"), ["*.example.com"]);
@@ -173,5 +172,24 @@ fn a_reload_ends_the_sessions_of_clients_that_are_trusted_no_more() {
         let mut pair = Pair::new(&client, &server, "example.com");
         pair.carry(usize::MAX);
         assert!(matches!(pair.server.failure(), TlsError::Certificate(_)), "{version}");
+    }
+}
+
+#[test]
+fn rfc6066_8_the_staple_is_shown_and_reloaded() {
+    let authority = Authority::new("authority");
+    let folder = Folder::new();
+    let path = folder.file("ocsp.der", "first response");
+    for version in VERSIONS {
+        folder.file("ocsp.der", "first response");
+        let identity = authority.issue(&["example.com"]).identity().ocsp_staple_file(&path);
+        let server = ServerTls::builder().identity(identity).versions([version]).build().unwrap();
+        let (staples, config) = Staples::client(&authority);
+        PlainClient::open(&config, &server);
+        assert_eq!(*staples.1.lock().unwrap(), b"first response", "{version}");
+        folder.file("ocsp.der", "second response");
+        server.reload().unwrap();
+        PlainClient::open(&config, &server);
+        assert_eq!(*staples.1.lock().unwrap(), b"second response", "{version}");
     }
 }

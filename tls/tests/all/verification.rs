@@ -96,7 +96,8 @@ fn s33_who_has_issued_it_is_believed_only_if_trusted() {
         let own = self_signed(false);
         let verdict_ = verdict(&authority, &own, "example.com", version);
         assert_eq!(refusal(verdict_), Problem::UnknownIssuer);
-        refusal(verdict(&authority, &self_signed(true), "example.com", version));
+        let problem = refusal(verdict(&authority, &self_signed(true), "example.com", version));
+        assert!(problem.to_string().contains("an authority's"), "{problem}");
     }
 }
 
