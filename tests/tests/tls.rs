@@ -5,7 +5,14 @@ mod custody;
 mod data;
 mod endings;
 mod hostile;
+mod identities;
+mod key_update;
+mod redirects;
+mod renegotiation;
+mod sessions;
+mod smuggling;
 mod verification;
+mod ways;
 
 use wirewright::{Client, ClientBuilder, Listener, ListenerBuilder};
 use wirewright_tests::certificates::{client_tls, server_tls};

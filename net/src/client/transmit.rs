@@ -65,6 +65,7 @@ impl Driver {
             error,
             ClientError::Closed { .. }
                 | ClientError::Network(_)
+                | ClientError::Tls(_)
                 | ClientError::TimedOut(Deadline::KeepAlive)
         );
         let Some(link) = link.filter(|_| over && self.recovery.is_some()) else {

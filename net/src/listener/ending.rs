@@ -13,15 +13,22 @@ use crate::error::ConnectionError;
 impl Open {
     /// The transport is gone, without a Close from the peer: 1006 (RFC 6455 §7.1.5).
     pub(crate) fn lost(&mut self, error: Option<io::Error>) {
+        // The peer may have ended its side only: what was answered in this very turn is sent, as it
+        // is where the end comes a moment later.
+        let _ = self.caller.lock().flush();
+        drop(self.left(error));
+    }
+
+    /// As [`lost`](Self::lost), where the peer may still be told something; what waits to be sent.
+    pub(crate) fn left(&mut self, error: Option<io::Error>) -> Box<Rest> {
         let _span = self.span();
         tracing::debug!(caller = ?self.caller, ?error, "lost");
-        // The peer may have ended its side only: what was answered in this very turn is sent, as it
-        // is where the end comes a moment later. Over TLS, an alert may say what was wrong.
-        let _ = self.caller.lock().flush();
         if let Some(error) = error {
             self.report(&ConnectionError::network(error));
         }
-        self.gone();
+        let rest = self.end();
+        self.finish(Close::from_code(CloseCode::ABNORMAL));
+        rest
     }
 
     /// As [`lost`](Self::lost), with nothing to report.

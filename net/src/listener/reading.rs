@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use wirewright_core::{Inbox, LayerError};
 
-use super::admission::Reason;
+use super::admission::{Held, Reason};
 use super::connection::{Connection, Next, READS, Stage};
 use super::context::Context;
 use super::open::{End, Flow};
@@ -34,7 +34,7 @@ impl Connection {
         let most = if matches!(self.stage, Stage::Opening(_)) { READ_OPENING } else { READ };
         for _ in 0..READS {
             match self.receive(hint, most, inbox, ctx) {
-                Ok(Receipt { bytes: 0, .. }) => return Flow::End(End::Lost(None)),
+                Ok(Receipt { bytes: 0, .. }) => return self.ended(None, ctx),
                 Ok(Receipt { bytes, drained }) => {
                     ctx.read(bytes);
                     match self.handle(inbox, ctx) {
@@ -118,16 +118,33 @@ impl Connection {
         Next::Wait
     }
 
-    /// Reading has failed. What the layer says of that before the 101 is an alert, which is sent.
+    /// Reading has failed.
     #[cold]
     fn broken_off(&mut self, error: io::Error, ctx: &Context) -> Flow {
-        let Stage::Opening(opening) = &self.stage else { return Flow::End(End::Lost(Some(error))) };
-        if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<LayerError>) {
+        if !error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<LayerError>) {
+            return Flow::End(End::Lost(Some(error)));
+        }
+        if let Stage::Opening(opening) = &self.stage {
             tracing::debug!(peer = %opening.peer, %error, "no TLS with a peer");
             ctx.settings.admission.refused(Reason::Tls);
-            return Flow::End(End::Refused(Box::default()));
         }
-        Flow::End(End::Lost(Some(error)))
+        self.ended(Some(error), ctx)
+    }
+
+    /// The stream has ended, or its layer has failed. Over TLS the peer is told: "Each party MUST
+    /// send a "close_notify" alert before closing its write side of the connection" (RFC 8446
+    /// §6.1), or an alert that says what was wrong (§6.2).
+    #[cold]
+    fn ended(&mut self, error: Option<io::Error>, ctx: &Context) -> Flow {
+        let is_secured = self.is_secured();
+        match &mut self.stage {
+            Stage::Open(open) if is_secured => Flow::End(End::Failed(open.left(error))),
+            Stage::Opening(_) if is_secured => {
+                ctx.settings.admission.turn(&mut self.held, Held::Leaving);
+                Flow::End(End::Refused(Box::default()))
+            }
+            _ => Flow::End(End::Lost(error)),
+        }
     }
 
     /// The socket has no more: what was left to be judged with it is judged by itself.

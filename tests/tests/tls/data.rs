@@ -164,7 +164,7 @@ fn a_waiting_reader_does_not_hold_up_a_writer() {
                     let client = &client;
                     scope.spawn(move || {
                         for n in 0..200 {
-                            client.write_binary(&pattern(n * 100, seed)).unwrap();
+                            client.write_binary(&pattern(n * 30, seed)).unwrap();
                         }
                     })
                 })

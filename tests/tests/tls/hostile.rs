@@ -100,7 +100,7 @@ fn ordeal(attacker: &Attacker) -> (Duration, u64, u64) {
 #[test]
 fn s20_s37_who_attacks_the_handshake_is_gone_in_time_and_little_is_held() {
     let mut failed = Vec::new();
-    for kinds in KINDS.chunks(6) {
+    for kinds in KINDS.chunks(10) {
         let results: Vec<_> = thread::scope(|scope| {
             let ordeals: Vec<_> = kinds.iter().map(|kind| scope.spawn(|| ordeal(kind))).collect();
             ordeals.into_iter().map(|ordeal| ordeal.join().unwrap()).collect()

@@ -47,7 +47,7 @@ pub(super) const KINDS: [Attacker; 30] = [
     kind("hello in one-byte records, then silent", Deadline, fragments),
     kind("hello, then silent", Deadline, |addr| says(addr, &hello("TLSv1.3"))),
     kind("hello of 1.2, then silent", Deadline, |addr| says(addr, &hello("TLSv1.2"))),
-    kind("longest message, but for its end", Deadline, longest_message),
+    kind("long message, but for its end", Deadline, long_message),
     kind("handshake done, then silent", Deadline, |addr| open(addr, "TLSv1.3")),
     kind("handshake of 1.2 done, then silent", Deadline, |addr| open(addr, "TLSv1.2")),
     kind("plain http", Tls, |addr| says(addr, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")),
@@ -64,9 +64,9 @@ pub(super) const KINDS: [Attacker; 30] = [
     kind("flood of warnings", Tls, |addr| floods(addr, &[21, 3, 3, 0, 2, 1, 90])),
     kind("flood of them behind a hello", Tls, |addr| floods_behind(addr, WARNING)),
     kind("fatal alert", Tls, |addr| says(addr, &[21, 3, 3, 0, 2, 2, 40])),
-    kind("goodbye instead of a hello", Tls, |addr| says(addr, GOODBYE)),
+    kind("goodbye instead of a hello", Deadline, |addr| says(addr, GOODBYE)),
     kind("goodbye behind a hello of 1.3", Tls, |addr| goodbye_behind(addr, "TLSv1.3")),
-    kind("goodbye behind a hello of 1.2", Tls, |addr| goodbye_behind(addr, "TLSv1.2")),
+    kind("goodbye behind a hello of 1.2", Deadline, |addr| goodbye_behind(addr, "TLSv1.2")),
     kind("ends within the hello", Tls, half_hello),
     kind("100 certificates that nobody needs", Tls, useless_chain),
     kind("100 certificates in a row", Tls, long_chain),
@@ -153,8 +153,8 @@ fn fragments(addr: SocketAddr) {
 }
 
 /// Nearly as much as is kept of a handshake, but for the last byte.
-fn longest_message(addr: SocketAddr) {
-    says(addr, &message(65_000, 64_999));
+fn long_message(addr: SocketAddr) {
+    says(addr, &message(32_000, 31_999));
 }
 
 /// A hello that claims `len` bytes, and so many of them.
@@ -206,9 +206,11 @@ pub(super) fn unfinished(addr: SocketAddr) -> Vec<RawClient> {
         hello("TLSv1.3"),
         one_byte_records(&hello("TLSv1.3")),
         one_byte_records(&hello("TLSv1.3")[..100]),
-        message(65_000, 64_999),
+        message(32_000, 31_999),
         message(40_000, 20_000),
         [&hello("TLSv1.2")[..], WARNING].concat(),
+        [&hello("TLSv1.2")[..], GOODBYE].concat(),
+        GOODBYE.to_vec(),
     ];
     said.into_iter()
         .flat_map(|said| (0..4).map(move |_| said.clone()))
