@@ -92,10 +92,6 @@ impl Driver {
         if !reader.finished {
             if end.is_said() {
                 let deadline = at + LINGER;
-                // A server may wait for that before it ends the connection.
-                if self.flush() == Flushed::Clean {
-                    self.take_leave(&reader.link);
-                }
                 self.linger(reader, until.map_or(deadline, |until| until.min(deadline)));
             }
             self.shut(reader);
