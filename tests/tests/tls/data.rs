@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use wirewright::{Caller, Compression, Json, Message, MessageBuf, Outcome, Reply};
+use wirewright::{Caller, Compression, Json, Message, MessageBuf, Outcome, Reply, SendError};
+use wirewright_tests::raw_client::PATIENCE;
 use wirewright_tests::services::{Call, next, plain, start_every};
 
 use super::{VERSIONS, echo, pattern, secured, towards};
@@ -81,7 +82,11 @@ fn both_sides_write_through_small_buffers_and_nothing_is_lost() {
             });
             scope.spawn(|| {
                 for n in 0..MESSAGES {
-                    let _ = caller.write_text(&n.to_string()).unwrap();
+                    // Echoes may have filled the queue.
+                    while let Err(error) = caller.write_text(&n.to_string()) {
+                        assert!(matches!(error, SendError::Full { .. }), "{error}");
+                        assert_eq!(caller.wait_drained(PATIENCE), Ok(true));
+                    }
                     if n % 100 == 0 {
                         let _ = caller.ping(b"there").unwrap();
                     }
