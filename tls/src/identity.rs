@@ -14,13 +14,16 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::certificate_error::{CertificateProblem, date};
 use crate::config_error::{ConfigProblem, TlsConfigError};
+use crate::derivation::Cost;
 use crate::pkcs12::{KeyAndChain, Store};
 use crate::security;
 use crate::source::{self, Source};
 
 /// Who this side is: a certificate, the chain up to its authority, and the private key.
 ///
-/// Files are read when a configuration is built or reloaded, not before.
+/// Files are read when a configuration is built or reloaded, not before. To derive keys from its
+/// password a file may ask for 5 000 000 rounds of PBKDF2 in all, or for scrypt of 256 MiB of
+/// memory and 1 GiB written; what is encrypted within something encrypted counts by itself.
 #[derive(Clone)]
 pub struct Identity {
     form: Form,
@@ -177,6 +180,7 @@ impl Identity {
         let old = || ConfigProblem::Unsupported(OLD_ENCRYPTION.to_owned());
         let encrypted =
             EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| old())?;
+        Cost::check(&encrypted.encryption_algorithm).map_err(ConfigProblem::Unsupported)?;
         match encrypted.decrypt(password.expose_secret()) {
             Ok(key) => Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into()),
             Err(pkcs8::Error::EncryptedPrivateKey(

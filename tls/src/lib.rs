@@ -39,6 +39,7 @@ mod certificate_error;
 mod choices;
 mod client;
 mod config_error;
+mod derivation;
 mod error;
 mod identity;
 mod layer;

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::config_error::{ConfigProblem, TlsConfigError};
+use crate::derivation::Cost;
 use crate::source::Source;
 
 /// A key and the chain that belongs to it.
@@ -23,6 +24,8 @@ impl<'a> Store<'a> {
         password: &SecretString,
     ) -> Result<Self, TlsConfigError> {
         let bytes = source.read()?;
+        Cost::check_file(&bytes)
+            .map_err(|problem| source.error(ConfigProblem::Unsupported(problem)))?;
         let opened = Pkcs12Archive::from_pkcs12(&bytes, password.expose_secret());
         match opened {
             Ok(archive) => Ok(Self { archive, source }),

@@ -10,6 +10,8 @@ mod certificates;
 mod config_errors;
 #[path = "all/data.rs"]
 mod data;
+#[path = "all/derivation.rs"]
+mod derivation;
 #[path = "all/endings.rs"]
 mod endings;
 #[path = "all/handshakes.rs"]

@@ -1,5 +1,6 @@
 //! Keys that sign tokens, and keys that verify them.
 
+mod derivation;
 mod file;
 mod jwks;
 mod pem;

@@ -3,6 +3,7 @@
 use p12_keystore::{CertificateBag, Pkcs12Archive};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::derivation::Cost;
 use super::{SigningKey, VerifyingKey, private, public};
 
 /// A private key of the file.
@@ -28,6 +29,7 @@ pub(super) fn verifying(
 }
 
 fn open(der: &[u8], password: &SecretString) -> Result<Pkcs12Archive, String> {
+    Cost::check_file(der)?;
     // The library's errors say little, and might say what is inside.
     Pkcs12Archive::from_pkcs12(der, password.expose_secret()).map_err(|_| {
         "is not a PKCS#12 file (RFC 7292) that this password opens, or is encrypted in a way that \

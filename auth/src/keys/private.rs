@@ -9,6 +9,7 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::SigningKey;
+use super::derivation::Cost;
 use super::pem::{self, Section};
 use crate::algorithm::KeyKind;
 
@@ -50,6 +51,7 @@ fn from_encrypted(der: &[u8], password: Option<&SecretString>) -> Result<Signing
     let password = password.ok_or("holds an encrypted private key; its password is to be given")?;
     let encrypted = EncryptedPrivateKeyInfoRef::try_from(der)
         .map_err(|_| "holds an encrypted private key that is not PKCS#8, or not of PBES2")?;
+    Cost::check(&encrypted.encryption_algorithm)?;
     // What is wrong is not told apart by the library.
     let key = encrypted.decrypt(password.expose_secret()).map_err(|_| {
         "holds an encrypted private key for which the password is wrong, or which is encrypted \

@@ -32,8 +32,9 @@ impl SigningKey {
     /// PRIVATE KEY`). It may be RSA of 2048 to 8192 bits, on P-256 or P-384, or Ed25519.
     ///
     /// # Errors
-    /// [`ConfigError`] for another text or another key, and for a password that is wrong or
-    /// missing.
+    /// [`ConfigError`] for another text or another key, for a password that is wrong or missing,
+    /// and for one whose derivation takes more than 5 000 000 rounds of PBKDF2, or scrypt of more
+    /// than 256 MiB of memory or 1 GiB written.
     pub fn from_pem(pem: &[u8], password: Option<&SecretString>) -> Result<Self, ConfigError> {
         let key = private::from_pem(pem, password);
         key.map_err(|problem| ConfigError::new("signing key", problem))
@@ -56,7 +57,8 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`ConfigError`] for another file, a wrong password, an alias that is not there, several
-    /// keys without an alias; for the key as [`from_pem`](Self::from_pem).
+    /// keys without an alias; for the key as [`from_pem`](Self::from_pem). What all of the file
+    /// takes to derive counts together, as far as it shows before anything is decrypted.
     pub fn from_pkcs12_file(
         path: impl AsRef<Path>,
         password: &SecretString,
