@@ -68,6 +68,7 @@ fn s47_answers_that_do_not_grant() {
         (answer(204, "", ""), true, "not the JSON object"),
         (json(200, ""), true, "not the JSON object"),
         (json(200, "[]"), true, "not the JSON object"),
+        (json(200, r#"["a","Bearer",60,null,null,null,null]"#), true, "not the JSON object"),
         (json(200, &"[".repeat(60_000)), true, "not the JSON object"),
         (json(200, r#"{"access_token":"a","access_token":"b"}"#), true, "not the JSON object"),
         (json(200, r#"{"access_token":7}"#), true, "not the JSON object"),

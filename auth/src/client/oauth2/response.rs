@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::oauth2::{Seconds, printable};
 
@@ -51,7 +51,7 @@ impl TokenResponse {
         body: &[u8],
         is_secret: &dyn Fn(&str) -> bool,
     ) -> Result<Self, TokenResponseError> {
-        let fields: Fields = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+        let fields = Fields::parse(body).map_err(|error| not_json(&error))?;
         if let Some(refusal) = fields.refusal(is_secret) {
             return Err(refusal);
         }
@@ -83,7 +83,7 @@ impl TokenResponse {
         body: &[u8],
         is_secret: &dyn Fn(&str) -> bool,
     ) -> Option<TokenResponseError> {
-        serde_json::from_slice::<Fields>(body).ok()?.refusal(is_secret)
+        Fields::parse(body).ok()?.refusal(is_secret)
     }
 }
 
@@ -143,6 +143,12 @@ struct Fields {
 }
 
 impl Fields {
+    fn parse(body: &[u8]) -> serde_json::Result<Self> {
+        // An array of the values in order is as good as the object to what is derived.
+        serde_json::from_slice::<Map<String, Value>>(body)?;
+        serde_json::from_slice(body)
+    }
+
     fn refusal(&self, is_secret: &dyn Fn(&str) -> bool) -> Option<TokenResponseError> {
         let shown = |text: &str| if is_secret(text) { "***".to_owned() } else { printable(text) };
         let code = match self.error.as_ref()? {
