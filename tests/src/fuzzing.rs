@@ -8,8 +8,12 @@ use wirewright_core::{
     ReceiveError, Role, Sender, Violation,
 };
 
+pub use crate::fuzzing_auth::{basic_header, bearer_header, challenge, users_file};
 pub use crate::fuzzing_handshake::{extension_header, handshake_request, handshake_response};
 use crate::fuzzing_input::{built, deflated, setup};
+pub use crate::fuzzing_keys::{pem, pkcs12};
+pub use crate::fuzzing_tls::tls_session;
+pub use crate::fuzzing_tokens::{introspection_response, jwks, jwt, token_response};
 use crate::naive;
 use crate::pair::Pair;
 use crate::raw;
@@ -22,7 +26,7 @@ use crate::tap::Tap;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 21] = [
     ("header", header),
     ("decoder", decoder),
     ("handshake_request", handshake_request),
@@ -33,6 +37,17 @@ pub const TARGETS: [Target; 10] = [
     ("operations", operations),
     ("differential_naive", differential_naive),
     ("differential_chunking", differential_chunking),
+    ("basic_header", basic_header),
+    ("bearer_header", bearer_header),
+    ("challenge", challenge),
+    ("users_file", users_file),
+    ("jwt", jwt),
+    ("jwks", jwks),
+    ("token_response", token_response),
+    ("introspection_response", introspection_response),
+    ("pem", pem),
+    ("pkcs12", pkcs12),
+    ("tls_session", tls_session),
 ];
 
 /// A header is read from its bytes alone: fewer say less, more say the same, and written again it

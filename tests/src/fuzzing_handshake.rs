@@ -106,7 +106,8 @@ fn accept(request: Request, out: &mut Outbox) -> Result<String, Rejection> {
     Ok(format!("{:?} {head}", accepted.deflate()))
 }
 
-fn refused(rejection: &Rejection) -> String {
+/// What is sent of a rejection, which keeps the rules.
+pub(crate) fn refused(rejection: &Rejection) -> String {
     let mut out = Outbox::new();
     rejection.send(&mut out);
     let head = well_formed(&out);

@@ -1,5 +1,8 @@
 //! What a fuzzer's bytes stand for: options, and frames that are not all refused at once.
 
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use wirewright_core::Role;
 use wirewright_core::deflate::Agreement;
 
@@ -108,4 +111,30 @@ pub(crate) fn deflated(dice: &mut Dice<'_>) -> (Setup, Vec<u8>) {
         }
     }
     (setup, bytes)
+}
+
+/// A secret of the seeds', which shows in no error.
+pub(crate) const CANARY: &str = "Ca9-kQz7";
+
+/// A file that is gone when it is dropped.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(content: &[u8]) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("wirewright-fuzz-{process}-{next}"));
+        std::fs::write(&path, content).expect("a file in the folder for such");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }

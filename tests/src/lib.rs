@@ -3,9 +3,14 @@
 pub mod alloc;
 #[cfg(feature = "net")]
 pub mod certificates;
+mod challenge;
 pub mod fuzzing;
+mod fuzzing_auth;
 mod fuzzing_handshake;
 mod fuzzing_input;
+mod fuzzing_keys;
+mod fuzzing_tls;
+mod fuzzing_tokens;
 #[cfg(feature = "net")]
 pub mod http;
 pub mod inflate;
