@@ -2,7 +2,11 @@
 
 pub mod alloc;
 #[cfg(feature = "net")]
+pub mod canary;
+#[cfg(feature = "net")]
 pub mod certificates;
+#[cfg(feature = "net")]
+pub mod endpoint;
 pub mod fuzzing;
 mod fuzzing_handshake;
 mod fuzzing_input;
