@@ -96,7 +96,6 @@ impl<S: Side> TlsLayer<S> {
             Some(alert) => out.extend(&[21, 3, 3, 0, 2, 2, alert]),
             None => self.drain(out),
         }
-        tracing::debug!(%error, "tls failed");
         self.failed = Some(error.clone());
         error
     }
