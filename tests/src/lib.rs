@@ -2,8 +2,12 @@
 
 pub mod alloc;
 #[cfg(feature = "net")]
+pub mod canary;
+#[cfg(feature = "net")]
 pub mod certificates;
 mod challenge;
+#[cfg(feature = "net")]
+pub mod endpoint;
 pub mod fuzzing;
 mod fuzzing_auth;
 mod fuzzing_handshake;

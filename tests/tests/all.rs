@@ -1,5 +1,6 @@
 //! The tests of wirewright, one module a subject.
 
+mod auth;
 mod client;
 mod close;
 mod cuts;

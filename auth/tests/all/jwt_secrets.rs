@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use secrecy::SecretString;
 use serde_json::json;
 use wirewright_auth::{
-    Basic, Bearer, JwkSet, JwtAlgorithm, JwtIssuer, JwtIssuerBuilder, JwtValidator,
+    Basic, Bearer, JwkSet, JwksEndpoint, JwtAlgorithm, JwtIssuer, JwtIssuerBuilder, JwtValidator,
     JwtValidatorBuilder, SigningKey, VerifyingKey,
 };
 use wirewright_core::Uri;
@@ -71,6 +71,7 @@ fn s48_credentials_and_keys_hide_themselves() {
         }
         hides((basic, fixed, callback, issuer));
         hides((issuing(), validating(), validating().build().unwrap()));
+        hides(JwksEndpoint::new(format!("https://id.test/keys?key={CANARY}")));
         hides(SigningKey::from_secret(CANARY.as_bytes()));
         hides(VerifyingKey::from_secret(CANARY.as_bytes()));
     });

@@ -1,5 +1,6 @@
 //! Keys that an issuer publishes (RFC 7517 §5), fetched when they are needed.
 
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ const MAX_INTERVAL: Duration = Duration::from_secs(300);
 /// `max-age` (at most a day), and when a token names a key that is not among them; by one caller at
 /// a time, while others wait for the same answer. While the endpoint is down the keys that there
 /// are stay in use, for a day beyond their age.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct JwksEndpoint {
     url: String,
@@ -59,6 +60,17 @@ impl JwksEndpoint {
     pub const fn default_max_age(mut self, age: Duration) -> Self {
         self.default_max_age = age;
         self
+    }
+}
+
+/// Shows nothing of the URL, whose query may be a secret.
+impl fmt::Debug for JwksEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwksEndpoint")
+            .field("http", &self.http)
+            .field("refresh_interval", &self.refresh_interval)
+            .field("default_max_age", &self.default_max_age)
+            .finish_non_exhaustive()
     }
 }
 
