@@ -3,22 +3,37 @@
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
-use rustls::{CipherSuite, NamedGroup, SupportedCipherSuite, SupportedProtocolVersion};
+use rustls::{
+    CipherSuite, KeyLog, KeyLogFile, NamedGroup, NoKeyLog, SupportedCipherSuite,
+    SupportedProtocolVersion,
+};
 
 use crate::config_error::{ConfigProblem, TlsConfigError};
 
 /// What a configuration is ready to agree on; `None` for rustls's choice.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Choices {
     pub(crate) versions: Option<Vec<String>>,
     pub(crate) suites: Option<Vec<String>>,
     pub(crate) groups: Option<Vec<String>>,
+    /// Application protocols, the one that is liked best first (RFC 7301).
+    pub(crate) protocols: Vec<String>,
+    pub(crate) logs_keys: bool,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        let protocols = vec!["http/1.1".to_owned()];
+        Self { versions: None, suites: None, groups: None, protocols, logs_keys: false }
+    }
 }
 
 /// The same, found.
 pub(crate) struct Chosen {
     pub(crate) provider: Arc<CryptoProvider>,
     pub(crate) versions: Vec<&'static SupportedProtocolVersion>,
+    pub(crate) protocols: Vec<Vec<u8>>,
+    pub(crate) key_log: Arc<dyn KeyLog>,
 }
 
 impl Choices {
@@ -37,13 +52,41 @@ impl Choices {
         for version in &versions {
             let usable = provider.cipher_suites.iter().any(|suite| suite.version() == *version);
             if !usable {
-                let what = format!("no suite of them is for {}", version_name(version));
+                let version = version_name(version);
+                let what = format!("no suite of them is for {version}, which `versions` allows");
                 let problem = ConfigProblem::Contradiction(what);
                 return Err(TlsConfigError::new("cipher_suites", problem));
             }
         }
-        Ok(Chosen { provider: Arc::new(provider), versions })
+        let protocols =
+            self.protocols.iter().map(|name| protocol(name)).collect::<Result<_, _>>()?;
+        Ok(Chosen { provider: Arc::new(provider), versions, protocols, key_log: self.key_log() })
     }
+}
+
+impl Choices {
+    fn key_log(&self) -> Arc<dyn KeyLog> {
+        if !self.logs_keys {
+            return Arc::new(NoKeyLog {});
+        }
+        match std::env::var_os("SSLKEYLOGFILE") {
+            Some(path) => tracing::warn!(
+                path = %path.display(),
+                "the keys of all connections are written to a file, whose reader can decrypt them"
+            ),
+            None => tracing::warn!("keys were to be logged, but SSLKEYLOGFILE is not set"),
+        }
+        Arc::new(KeyLogFile::new())
+    }
+}
+
+/// The bytes of an application protocol's name, 1 to 255 of them (RFC 7301 §3.1).
+fn protocol(name: &str) -> Result<Vec<u8>, TlsConfigError> {
+    if (1..=255).contains(&name.len()) {
+        return Ok(name.as_bytes().to_vec());
+    }
+    let what = format!("{name:?} has not 1 to 255 bytes, as the name of a protocol must");
+    Err(TlsConfigError::new("alpn", ConfigProblem::Malformed(what)))
 }
 
 /// Finds each of `names`, of which there is at least one.

@@ -11,7 +11,9 @@ mod config_error;
 mod error;
 mod identity;
 mod layer;
+mod options;
 mod pkcs12;
+mod revocation;
 mod security;
 mod server;
 mod side;
@@ -19,7 +21,7 @@ mod source;
 mod trust;
 
 pub use certificate_error::CertificateProblem;
-pub use client::{ClientTls, ClientTlsBuilder};
+pub use client::{ClientTls, ClientTlsBuilder, Danger};
 pub use config_error::{ConfigProblem, TlsConfigError};
 pub use error::TlsError;
 pub use identity::Identity;

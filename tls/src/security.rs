@@ -51,7 +51,7 @@ fn peer(state: &CommonState) -> Option<PeerCertificate> {
 }
 
 /// The alternative names of a certificate that have a form to show (RFC 5280 §4.2.1.6).
-pub(crate) fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else {
         return Vec::new();
     };
@@ -73,6 +73,21 @@ fn address(bytes: &[u8]) -> Option<String> {
         4 => <[u8; 4]>::try_from(bytes).ok().map(|bytes| Ipv4Addr::from(bytes).to_string()),
         _ => <[u8; 16]>::try_from(bytes).ok().map(|bytes| Ipv6Addr::from(bytes).to_string()),
     }
+}
+
+/// The DNS names that a certificate is for, in lower case.
+pub(crate) fn dns_names(certificate: &[u8]) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+        return Vec::new();
+    };
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    let names = extension.value.general_names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    });
+    names.collect()
 }
 
 /// When a certificate begins and ceases to be valid, counted from the Unix epoch.

@@ -75,7 +75,7 @@ impl Source {
     ) -> Result<(), TlsConfigError> {
         for (i, der) in certificates.iter().enumerate() {
             if !matches!(X509Certificate::from_der(der), Ok((rest, _)) if rest.is_empty()) {
-                let what = format!("certificate {} in it is neither PEM nor DER of one", i + 1);
+                let what = format!("certificate {} in it is neither pem nor der of one", i + 1);
                 return Err(self.error(ConfigProblem::Malformed(what)));
             }
         }

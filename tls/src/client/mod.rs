@@ -1,6 +1,7 @@
 //! Layers for clients.
 
 mod builder;
+mod verify;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -10,7 +11,7 @@ use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use wirewright_core::{ClientLayers, Layer, LayerError};
 
-pub use self::builder::ClientTlsBuilder;
+pub use self::builder::{ClientTlsBuilder, Danger};
 use crate::config_error::TlsConfigError;
 use crate::error::TlsError;
 use crate::layer::TlsLayer;

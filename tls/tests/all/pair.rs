@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use wirewright_core::{ClientLayers, Inbox, Layer, LayerError, LayerState, Outbox, ServerLayers};
-use wirewright_tls::{ClientTls, ServerTls, TlsError};
+use wirewright_tls::{ClientTls, ServerTls, TlsError, Trust};
+
+use crate::certificates::Authority;
 
 /// One layer, with the buffers that its caller keeps.
 pub(crate) struct End {
@@ -142,4 +144,19 @@ impl Pair {
         assert_eq!(self.server.read(), b"from the client");
         assert_eq!(self.client.read(), b"from the server");
     }
+}
+
+/// The versions there are.
+pub(crate) const VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
+
+/// A client and a server of `example.com`, of one version.
+pub(crate) fn configs(authority: &Authority, version: &str) -> (ClientTls, ServerTls) {
+    let identity = authority.issue(&["example.com"]).identity();
+    let server = ServerTls::builder().identity(identity).versions([version]).build().unwrap();
+    (client_of(authority), server)
+}
+
+/// A client that trusts `authority` alone.
+pub(crate) fn client_of(authority: &Authority) -> ClientTls {
+    ClientTls::builder().trust(Trust::pem(authority.pem())).build().unwrap()
 }
