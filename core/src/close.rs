@@ -40,6 +40,8 @@ impl CloseCode {
     pub const BAD_GATEWAY: Self = Self(1014);
     /// 1015: the TLS handshake failed. Never on the wire (§7.4.1).
     pub const TLS_FAILURE: Self = Self(1015);
+    /// 3000 (IANA): the peer is not, or no longer, who may have this connection.
+    pub const UNAUTHORIZED: Self = Self(3000);
 
     /// A code as it stands in a Close frame, in either direction; `None` where it must not:
     /// "0-999 are not used", 1000–2999 are for registered codes only, 1004 is reserved, and each

@@ -19,7 +19,8 @@ pub trait Layer: Send {
     /// not consumed; appends what it says to `plain`, and what it must answer, such as a
     /// handshake's next flight or an alert, to `out`. `wire` is changed in place, and is to be
     /// given again as it was left, less what was [consumed](Opened::consumed), with what has
-    /// arrived since behind it.
+    /// arrived since behind it. It may be empty: a client's first call has nothing there, and
+    /// appends the first flight.
     ///
     /// # Errors
     /// When the peer's bytes cannot be trusted; the transport is to be closed once `out` is sent.
@@ -38,7 +39,8 @@ pub trait Layer: Send {
     fn seal(&mut self, plain: &[u8], out: &mut Outbox) -> Result<usize, LayerError>;
 
     /// Appends the layer's own goodbye to `out`, such as TLS's `close_notify`; nothing can be
-    /// sealed behind it.
+    /// sealed behind it. For who is done with the peer: what still arrives may be discarded by
+    /// [`open`](Self::open), unread, and the transport's [end](Self::ended) is to be expected.
     fn close(&mut self, out: &mut Outbox);
 
     /// Whether its handshake is done, so that a connection's bytes pass both ways.

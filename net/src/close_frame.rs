@@ -72,6 +72,13 @@ impl CloseFrame {
         Self::with(CloseCode::INTERNAL_ERROR, "Internal server error occurred")
     }
 
+    /// 3000, "credentials expired": "Unauthorized" of IANA's registry of close codes, the 401 of a
+    /// connection that is open.
+    #[must_use]
+    pub const fn credentials_expired() -> Self {
+        Self::with(CloseCode::UNAUTHORIZED, "credentials expired")
+    }
+
     /// Any code that may be sent: 1000–1003, 1007–1014, 3000–4999.
     ///
     /// # Errors

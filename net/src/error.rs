@@ -1,8 +1,9 @@
 //! Errors by fault: the peer's, a limit's, the caller's, the network's.
 
 use std::io;
+use std::sync::Arc;
 
-use wirewright_core::{Limit, Misuse, ReceiveError, Violation};
+use wirewright_core::{LayerError, Limit, Misuse, ReceiveError, Violation};
 
 use crate::message::{BindError, BoxError};
 
@@ -60,12 +61,20 @@ pub enum ConnectionError {
         /// The limit.
         max: usize,
     },
+    /// TLS failed: the peer's bytes were changed on their way, or cut off without a goodbye.
+    #[error(transparent)]
+    Tls(Arc<LayerError>),
     /// A callback gave an error; the connection goes on.
     #[error("callback failed: {0}")]
     Callback(#[source] BoxError),
 }
 
 impl ConnectionError {
+    /// What reading from or writing to a connection has met.
+    pub(crate) fn network(error: io::Error) -> Self {
+        error.downcast().map_or_else(Self::Network, |error| Self::Tls(Arc::new(error)))
+    }
+
     pub(crate) fn callback(error: BoxError) -> Self {
         error.downcast().map_or_else(Self::Callback, |error| Self::Message(*error))
     }
@@ -113,4 +122,23 @@ impl From<Misuse> for SendError {
             other => Self::Misuse(other),
         }
     }
+}
+
+/// Why an identity does not take the place of a connection's
+/// ([`Caller::renew`](crate::Caller::renew)), which stays as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenewError {
+    /// A Close was sent, or the connection is over.
+    #[error("connection is closed or closing")]
+    Closed,
+    /// The new identity is no longer valid itself.
+    #[error("new identity has expired already")]
+    Expired,
+    /// The new identity is somebody else's.
+    #[error("new identity has another name than the connection's")]
+    OtherName,
+    /// The connection had no identity, and this one has as many connections as it may.
+    #[error("identity has all the connections that `max_connections_per_identity` allows")]
+    Full,
 }

@@ -59,12 +59,12 @@ pub use client::{
 };
 pub use close_frame::CloseFrame;
 pub use dispatcher::{DispatchError, Dispatched, Dispatcher, DispatcherBuilder, derived_name};
-pub use error::{ConnectionError, SendError};
+pub use error::{ConnectionError, RenewError, SendError};
 pub use listener::{
     Accept, Budget, Caller, CallerStats, ErrorStats, HttpRequest, HttpResponse, Listener,
     ListenerBuilder, ListenerStats, OriginError, OriginPolicy, Outcome, Rate, RefusedStats, Reply,
     RouteError, RunOn, Sent, Service, ServiceOptions, Stream, Topics, TrafficStats, UpgradeRequest,
-    UpgradeService, WhenExceeded, WhenFull,
+    UpgradeService, WhenExceeded, WhenExpired, WhenFull,
 };
 #[cfg(feature = "validation")]
 pub use message::Valid;

@@ -37,8 +37,9 @@ pub(crate) struct Values {
     pub(crate) closes_sent: u64,
     pub(crate) bytes_received: u64,
     pub(crate) bytes_sent: u64,
-    /// Calls of `on_open`, `on_close`, `on_error`, `on_idle_timeout`, `on_drain`.
-    pub(crate) calls: [u64; 5],
+    /// Calls of `on_open`, `on_close`, `on_error`, `on_idle_timeout`, `on_drain`,
+    /// `on_expired`.
+    pub(crate) calls: [u64; 6],
 }
 
 /// Name, key and value of a label; those without one name a label that all have.
@@ -47,14 +48,14 @@ type Row = (&'static str, &'static str, &'static str);
 
 /// What the facade is told.
 #[cfg(feature = "metrics")]
-fn rows(side: &'static str, values: &Values) -> [(Row, u64); 26] {
+fn rows(side: &'static str, values: &Values) -> [(Row, u64); 27] {
     const IN: &str = "ws_messages_received";
     const OUT: &str = "ws_messages_sent";
     const CALL: &str = "ws_resources_invoked";
     let Values { closes_received, closes_sent, bytes_received, bytes_sent, .. } = *values;
     let [texts_in, binary_in, pings_in, pongs_in] = values.received;
     let [texts_out, binary_out, pings_out, pongs_out] = values.sent;
-    let [open, close, error, idle, drain] = values.calls;
+    let [open, close, error, idle, drain, expired] = values.calls;
     // A client calls nothing for a message.
     let called = |count| if side == SERVER { count } else { 0 };
     [
@@ -79,6 +80,7 @@ fn rows(side: &'static str, values: &Values) -> [(Row, u64); 26] {
         ((CALL, "resource", "on_error"), error),
         ((CALL, "resource", "on_idle_timeout"), idle),
         ((CALL, "resource", "on_drain"), drain),
+        ((CALL, "resource", "on_expired"), expired),
         ((CALL, "resource", "write_text"), texts_out),
         ((CALL, "resource", "write_binary"), binary_out),
         ((CALL, "resource", "ping"), pings_out),
@@ -91,9 +93,9 @@ fn rows(side: &'static str, values: &Values) -> [(Row, u64); 26] {
 #[derive(Default)]
 pub(crate) struct Meter {
     #[cfg(feature = "metrics")]
-    counters: [Option<metrics::Counter>; 26],
+    counters: [Option<metrics::Counter>; 27],
     #[cfg(feature = "metrics")]
-    told: [u64; 26],
+    told: [u64; 27],
 }
 
 impl Meter {

@@ -18,6 +18,8 @@ pub(crate) struct Secure {
     shared: Mutex<Shared>,
     /// Whether something waits there.
     owes: AtomicBool,
+    /// Bytes of the layer's handshake that belong together and are kept, at most.
+    max_opening: usize,
 }
 
 struct Shared {
@@ -37,13 +39,11 @@ pub(crate) enum Progress {
 
 /// So much is sealed before it is written: several records a system call.
 const BATCH: usize = 64 * 1024;
-/// Bytes of a handshake under way that are kept, at most: its longest message, and a record.
-pub(crate) const MAX_OPENING: usize = 64 * 1024;
 
 impl Secure {
-    pub(crate) fn new(layer: Box<dyn Layer>) -> Self {
+    pub(crate) fn new(layer: Box<dyn Layer>, max_opening: usize) -> Self {
         let shared = Shared { layer, out: Outbox::new() };
-        Self { shared: Mutex::new(shared), owes: AtomicBool::new(false) }
+        Self { shared: Mutex::new(shared), owes: AtomicBool::new(false), max_opening }
     }
 
     /// Opens all records there are in `wire`. What is left there is less than a record, or less
@@ -60,9 +60,10 @@ impl Secure {
             wire.consume(opened.consumed);
             match opened.next {
                 LayerState::More => {}
-                LayerState::Wait if !is_open && wire.unread().len() > MAX_OPENING => {
+                LayerState::Wait if !is_open && wire.unread().len() > self.max_opening => {
+                    let max = self.max_opening;
                     return Err(LayerError::permanent(format!(
-                        "peer's handshake takes more than {MAX_OPENING} bytes that belong together"
+                        "handshake has a message of more than {max} bytes"
                     )));
                 }
                 LayerState::Wait => return Ok(Progress::Wait),

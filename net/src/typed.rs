@@ -45,6 +45,10 @@ macro_rules! pass_on_to_state {
             self.state.on_drain(caller)
         }
 
+        fn on_expired(&mut self, caller: &Caller) -> Outcome {
+            self.state.on_expired(caller)
+        }
+
         fn runs_on(&self) -> RunOn {
             self.state.runs_on()
         }

@@ -27,6 +27,7 @@ pub enum Call<'a> {
     Error(&'a ConnectionError),
     Idle,
     Drain,
+    Expired,
 }
 
 impl fmt::Display for Call<'_> {
@@ -41,6 +42,7 @@ impl fmt::Display for Call<'_> {
             Self::Error(error) => write!(f, "error {error}"),
             Self::Idle => write!(f, "idle"),
             Self::Drain => write!(f, "drain"),
+            Self::Expired => write!(f, "expired"),
         }
     }
 }
@@ -128,6 +130,10 @@ where
 
     fn on_drain(&mut self, caller: &Caller) -> Outcome {
         (self.call)(caller, Call::Drain)
+    }
+
+    fn on_expired(&mut self, caller: &Caller) -> Outcome {
+        (self.call)(caller, Call::Expired)
     }
 
     fn runs_on(&self) -> RunOn {

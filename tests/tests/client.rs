@@ -2,6 +2,7 @@
 
 mod attributes;
 mod closing;
+mod credentials;
 mod custody;
 mod duplex;
 mod handlers;

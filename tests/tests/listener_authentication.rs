@@ -100,6 +100,76 @@ fn p036_p098_s28_authenticators_are_asked_in_order_until_one_decides() {
     }
 }
 
+/// A field that is to stand once and stands twice is nobody's: whoever looks at the first sees
+/// another than whoever looks at the last (RFC 9110 §5.3, §11.6.2).
+#[test]
+fn s28_two_authorizations_are_400_before_anybody_is_asked() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    for blocks in [true, false] {
+        let token = |mine| Token { mine, forbidden: "", asked: Arc::clone(&asked), blocks };
+        let listener = plain()
+            .authenticator(token("one"))
+            .authenticator(token("two"))
+            .route("/known", who)
+            .route_with("/anybody", ServiceOptions::new().anonymous(), who)
+            .listen("127.0.0.1:0")
+            .unwrap();
+        let one = "Authorization: one\r\n";
+        for headers in [
+            [one, one].concat(),
+            [one, "AUTHORIZATION: two\r\n"].concat(),
+            [one, "X-Between: x\r\n", "authorization:\r\n"].concat(),
+            ["Authorization: \r\n", one].concat(),
+            one.repeat(5),
+        ] {
+            let answer = ask_all_ways(listener.local_addr(), &upgrade("/known", &headers));
+            assert_eq!(answer.status, 400, "{headers}");
+            assert_eq!(answer.headers("WWW-Authenticate").count(), 0);
+            // Where nobody is asked, it is of no consequence.
+            let answer = ask(listener.local_addr(), upgrade("/anybody", &headers));
+            assert_eq!(answer.status, 101, "{headers}");
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        // One that lists both is one field, and what it means is the authenticators' to say.
+        let answer = ask(listener.local_addr(), upgrade("/known", "Authorization: one, two\r\n"));
+        assert_eq!((answer.status, asked.swap(0, Ordering::Relaxed)), (401, 2));
+    }
+}
+
+/// Whoever is known and may not is refused at once, although the next would let it in.
+#[test]
+fn s28_a_scope_that_is_missing_is_403_whoever_comes_next() {
+    let scoped = |required: &'static str, asked: &Arc<AtomicUsize>| {
+        let asked = Arc::clone(asked);
+        move |request: &Request| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let mut identity = match request.head().header_str("X-Name") {
+                Some(name) => Identity::new(name),
+                None => return Err(Rejection::unauthorized("Name")?),
+            };
+            identity.scopes = identity.name.split('-').skip(1).map(str::to_owned).collect();
+            let may = identity.scopes.iter().any(|scope| scope == required);
+            if may { Ok(identity) } else { Err(Rejection::forbidden()) }
+        }
+    };
+    let counts = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let listener = plain()
+        .authenticator(scoped("write", &counts[0]))
+        .authenticator(scoped("read", &counts[1]))
+        .start("127.0.0.1:0", who)
+        .unwrap();
+    for (name, status, calls) in [
+        ("X-Name: anna-read-write\r\n", 101, [1, 0]),
+        ("X-Name: anna-read\r\n", 403, [1, 0]),
+        ("X-Name: anna\r\n", 403, [1, 0]),
+        ("", 401, [1, 1]),
+    ] {
+        assert_eq!(ask(listener.local_addr(), request(name)).status, status, "{name}");
+        let counted = [0, 1].map(|at: usize| counts[at].swap(0, Ordering::Relaxed));
+        assert_eq!(counted, calls, "{name}");
+    }
+}
+
 #[test]
 fn a_service_may_have_authenticators_of_its_own_or_none() {
     let token = |mine| Token { mine, forbidden: "", asked: Arc::default(), blocks: true };

@@ -635,6 +635,7 @@ fn close_frames_have_their_codes_and_reasons() {
             "The received message exceeds the allowed size limit",
         ),
         (CloseFrame::internal_error(), 1011, "Internal server error occurred"),
+        (CloseFrame::credentials_expired(), 3000, "credentials expired"),
     ];
     for (frame, code, reason) in table {
         assert_eq!((frame.code().value(), frame.reason()), (code, reason));

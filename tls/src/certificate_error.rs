@@ -5,6 +5,8 @@ use std::time::Duration;
 use rustls::CertificateError;
 use x509_parser::time::ASN1Time;
 
+use crate::error::words;
+
 /// Why a peer's certificate is refused. Times are counted from the Unix epoch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -81,10 +83,29 @@ impl From<CertificateError> for CertificateProblem {
             E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
                 Self::WrongPurpose(error.to_string())
             }
-            E::BadEncoding => Self::Faulty("it is malformed".to_owned()),
-            E::BadSignature => Self::Faulty("it bears a signature that is wrong".to_owned()),
-            other => Self::Faulty(other.to_string()),
+            other => Self::Faulty(faulty(&other)),
         }
+    }
+}
+
+fn faulty(error: &CertificateError) -> String {
+    use CertificateError as E;
+    match error {
+        E::BadEncoding => "it is malformed".to_owned(),
+        E::BadSignature => "it bears a signature that is wrong".to_owned(),
+        E::UnhandledCriticalExtension => {
+            "it has a critical extension that is not supported".to_owned()
+        }
+        E::UnsupportedSignatureAlgorithmContext { .. }
+        | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "it is signed with an algorithm that is not supported".to_owned()
+        }
+        // What the verifier has no better way to say.
+        E::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "it is an authority's, which cannot be a peer's own (RFC 5280 §4.2.1.9)".to_owned()
+        }
+        E::Other(other) => words(&other.to_string()),
+        other => words(&other.to_string()),
     }
 }
 

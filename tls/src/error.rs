@@ -154,11 +154,11 @@ fn alert_name(alert: AlertDescription) -> String {
 
 /// `NoCipherSuitesInCommon` as `no cipher suites in common`, as rustls says some things only in
 /// names of its own.
-fn words(name: &str) -> String {
+pub(crate) fn words(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 8);
     let mut before = ' ';
     for letter in name.chars() {
-        if letter.is_ascii_uppercase() && before.is_ascii_lowercase() {
+        if letter.is_ascii_uppercase() && !before.is_ascii_uppercase() && before != ' ' {
             words.push(' ');
         }
         words.push(letter.to_ascii_lowercase());

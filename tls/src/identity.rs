@@ -4,14 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
+use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument, pkcs5};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::SectionKind;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::certificate_error::date;
+use crate::certificate_error::{CertificateProblem, date};
 use crate::config_error::{ConfigProblem, TlsConfigError};
 use crate::pkcs12::{KeyAndChain, Store};
 use crate::security;
@@ -105,10 +106,21 @@ impl Identity {
             key_source.error(ConfigProblem::Unsupported(what.to_owned()))
         })?;
         let mut certified = CertifiedKey::new(certificates, key);
-        certified.keys_match().map_err(|_| {
-            let certificate = certificate_source.origin();
-            key_source.error(ConfigProblem::OtherKey { certificate })
-        })?;
+        match certified.keys_match() {
+            // A key that does not show its public half cannot be compared.
+            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(Error::InconsistentKeys(_)) => {
+                let certificate = certificate_source.origin();
+                return Err(key_source.error(ConfigProblem::OtherKey { certificate }));
+            }
+            Err(error) => {
+                let why = match error {
+                    Error::InvalidCertificate(error) => CertificateProblem::from(error).to_string(),
+                    other => other.to_string(),
+                };
+                return Err(certificate_source.error(ConfigProblem::Unsupported(why)));
+            }
+        }
         if let Some(staple) = &self.staple {
             certified.ocsp = Some(staple.read()?.to_vec());
         }
@@ -137,6 +149,9 @@ impl Identity {
                 key.error(ConfigProblem::Malformed(format!("it is no private key: {why}")))
             });
         }
+        if bytes.windows(TRADITIONAL.len()).any(|window| window == TRADITIONAL) {
+            return Err(key.error(ConfigProblem::Unsupported(OLD_ENCRYPTION.to_owned())));
+        }
         let sections = source::sections(&bytes).map_err(|problem| key.error(problem))?;
         let mut keys = sections.iter().filter_map(|(kind, der)| {
             let pkcs8 = |der: &[u8]| PrivatePkcs8KeyDer::from(der.to_vec());
@@ -157,16 +172,27 @@ impl Identity {
     fn encrypted_key(&self, pem: &[u8]) -> Result<PrivateKeyDer<'static>, ConfigProblem> {
         let section = encrypted_section(pem).ok_or(ConfigProblem::NoKey)?;
         let password = self.password.as_ref().ok_or(ConfigProblem::PasswordMissing)?;
-        let malformed = || ConfigProblem::Malformed("it is no encrypted private key".to_owned());
-        let (_, document) = SecretDocument::from_pem(section).map_err(|_| malformed())?;
+        let (_, document) = SecretDocument::from_pem(section)
+            .map_err(|_| ConfigProblem::Malformed("a section of pem is not base64".to_owned()))?;
+        let old = || ConfigProblem::Unsupported(OLD_ENCRYPTION.to_owned());
         let encrypted =
-            EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| malformed())?;
+            EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| old())?;
         match encrypted.decrypt(password.expose_secret()) {
             Ok(key) => Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into()),
+            Err(pkcs8::Error::EncryptedPrivateKey(
+                pkcs5::Error::NoPbes1CryptSupport | pkcs5::Error::UnsupportedAlgorithm { .. },
+            )) => Err(old()),
             Err(_) => Err(ConfigProblem::WrongPassword),
         }
     }
 }
+
+/// The first line within a key that OpenSSL has encrypted in its own way of before PKCS#8.
+const TRADITIONAL: &[u8] = b"Proc-Type: 4,ENCRYPTED";
+
+/// What is said of that way, and of those before PKCS#5 v2.0 (RFC 8018 §6.2).
+const OLD_ENCRYPTION: &str = "the private key is damaged, or encrypted in an old way; \
+    `openssl pkcs8 -topk8 -v2 aes-256-cbc` writes it anew";
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -74,7 +74,7 @@ impl<S: Side> TlsLayer<S> {
                     self.peer_closed = true;
                     false
                 }
-                // Nothing is said of early data, which no session of ours allows (RFC 8446 §4.2.10).
+                // It wants more. No session of ours allows early data (RFC 8446 §4.2.10).
                 _ => false,
             };
             consumed += discard;
@@ -86,7 +86,11 @@ impl<S: Side> TlsLayer<S> {
 
     /// Notes why it failed and appends the alert that tells the peer (RFC 8446 §6.2).
     fn fail(&mut self, error: rustls::Error, out: &mut Outbox) -> TlsError {
-        let (error, alert) = self.side.explain(error);
+        let (error, alert) = match self.side.explain(error) {
+            // It has spoken it before.
+            (TlsError::NotTls(why), alert) if self.is_open() => (TlsError::Misbehaved(why), alert),
+            explained => explained,
+        };
         match alert {
             // Before the answer to a client's hello, nothing is encrypted.
             Some(alert) => out.extend(&[21, 3, 3, 0, 2, 2, alert]),
@@ -115,7 +119,8 @@ impl<S: Side> TlsLayer<S> {
         out: &mut Outbox,
         mut write: impl FnMut(&mut WriteTraffic<'_, S::Data>, &mut Outbox) -> T,
     ) -> Option<T> {
-        // It looks for another record behind those that it has seen, as long as they are.
+        // It looks for another record behind those that it has seen, and panics if the wire is
+        // shorter than they are; what is in them, it does not look at.
         let mut seen = vec![0; self.seen];
         loop {
             match self.side.process(&mut seen).state.ok()? {

@@ -169,6 +169,12 @@ impl ClientRequest {
         Ok(self)
     }
 
+    /// The header fields that were added.
+    #[must_use]
+    pub const fn header_fields(&self) -> &Headers {
+        &self.headers
+    }
+
     /// The bounds on the answer.
     #[must_use]
     pub const fn handshake_limits(&self) -> &HandshakeLimits {

@@ -43,6 +43,7 @@ pub struct ClientBuilder {
     pub(super) fallbacks: Vec<Uri>,
     credentials: Option<Arc<dyn Credentials>>,
     pub(super) layers: Option<Arc<dyn ClientLayers>>,
+    pub(super) allow_clear_text: bool,
     cookies: String,
     pub(super) config: Config,
     pub(super) timing: Timing,
@@ -72,6 +73,7 @@ impl ClientBuilder {
             fallbacks: Vec::new(),
             credentials: None,
             layers: None,
+            allow_clear_text: false,
             cookies: String::new(),
             config: Config::client(),
             timing: Timing {
@@ -161,6 +163,10 @@ impl ClientBuilder {
     }
 
     /// Who the client is; asked for headers anew for every handshake. Nobody by default.
+    ///
+    /// After a 401 to what they gave, [`Credentials::refused`] is asked, once for each URL and
+    /// attempt to connect, whether they have others; if so, these are sent over another connection,
+    /// within the same [`total_timeout`](Self::total_timeout).
     pub fn credentials(mut self, credentials: impl Credentials + 'static) -> Self {
         self.credentials = Some(Arc::new(credentials));
         self
@@ -286,8 +292,8 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// Any [`ClientError`] that names a part of this: `Url`, `TlsMissing`, `Credentials`,
-    /// `Random`, `Resolve`, `Connect`, `Proxy`, `TimedOut`, `Network`, `Refused`, `Redirect`,
-    /// `Handshake`; `Urls` where there are several.
+    /// `ClearTextCredentials`, `Random`, `Resolve`, `Connect`, `Proxy`, `TimedOut`, `Network`,
+    /// `Refused`, `Redirect`, `Handshake`; `Urls` where there are several.
     pub fn connect(&self) -> Result<Client, ClientError> {
         self.connect_patiently(|delay| {
             thread::sleep(delay);
@@ -307,6 +313,7 @@ impl ClientBuilder {
             fallbacks: self.fallbacks.clone(),
             credentials: self.credentials.clone(),
             layers: self.layers.clone(),
+            allow_clear_text: self.allow_clear_text,
             cookies: self.cookies.clone(),
             reach: self.reach.clone(),
             last: Arc::clone(&self.last),
@@ -320,6 +327,7 @@ impl fmt::Debug for ClientBuilder {
             .field("request", &self.request)
             .field("fallbacks", &self.fallbacks)
             .field("credentials", &self.credentials.is_some())
+            .field("allow_clear_text", &self.allow_clear_text)
             .field("cookies", &!self.cookies.is_empty())
             .field("config", &self.config)
             .field("timing", &self.timing)

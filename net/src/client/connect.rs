@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wirewright_core::handshake::{Awaiting, ClientRequest, Credentials, HandshakeError, Response};
+use wirewright_core::handshake::{
+    Awaiting, ClientRequest, Credentials, HandshakeError, Headers, Response,
+};
 use wirewright_core::{ClientLayers, Layer, MaskingKeys, Uri};
 
 use super::driver::Opened;
@@ -23,6 +25,8 @@ pub(super) struct Plan {
     pub(super) credentials: Option<Arc<dyn Credentials>>,
     /// What is put between the socket and a connection to a `wss` URI.
     pub(super) layers: Option<Arc<dyn ClientLayers>>,
+    /// Also to other machines over plain `ws`.
+    pub(super) allow_clear_text: bool,
     /// The value of `Cookie`, if there is one.
     pub(super) cookies: String,
     pub(super) reach: Reach,
@@ -65,6 +69,7 @@ fn open_any(plan: &Plan) -> Result<Connected, ClientError> {
     if plan.layers.is_none() && !cfg!(feature = "tls") && urls.iter().any(|uri| uri.is_secure()) {
         return Err(ClientError::TlsMissing);
     }
+    urls.iter().try_for_each(|uri| plan.may_identify(uri))?;
     let total = Due::total(plan.reach.timeouts.total);
     let first = plan.last.load(Ordering::Relaxed);
     let mut failures = Vec::new();
@@ -102,12 +107,23 @@ impl Plan {
         let mut request = self.request.clone().with_uri(uri.clone());
         let mut seen = vec![uri.clone()];
         let mut is_named = true;
+        let mut asked_twice = false;
         loop {
-            let asked = if is_named { self.identified(request.clone())? } else { request.clone() };
+            let (asked, given) = match is_named {
+                true => self.identified(request.clone())?,
+                false => (request.clone(), Headers::new()),
+            };
             let refused = match self.open_here(asked, total) {
-                Err(ClientError::Refused(refused)) if self.reach.redirects > 0 => refused,
+                Err(ClientError::Refused(refused)) => refused,
                 other => return other,
             };
+            if !asked_twice && self.has_others(request.uri(), &given, &refused) {
+                asked_twice = true;
+                continue;
+            }
+            if self.reach.redirects == 0 {
+                return Err(ClientError::Refused(refused));
+            }
             let Some(to) = redirect::target(request.uri(), &refused)? else {
                 return Err(ClientError::Refused(refused));
             };
@@ -123,17 +139,6 @@ impl Plan {
             request = request.with_uri(to.clone());
             seen.push(to);
         }
-    }
-
-    /// With what says who the client is.
-    fn identified(&self, mut request: ClientRequest) -> Result<ClientRequest, ClientError> {
-        if !self.cookies.is_empty() {
-            request = request.set_header("Cookie", &self.cookies)?;
-        }
-        if let Some(credentials) = &self.credentials {
-            request = request.credentials(&**credentials)?;
-        }
-        Ok(request)
     }
 
     fn may_follow(&self, seen: &[Uri], to: &Uri, is_same: bool) -> Result<(), RedirectError> {

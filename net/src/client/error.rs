@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use wirewright_core::handshake::{CredentialsError, HandshakeError, HandshakeMisuse, Refused};
 use wirewright_core::{
-    CloseCode, LayerError, Limit, MessageKind, Misuse, ReceiveError, UriError, Violation,
+    CloseCode, LayerError, Limit, MessageKind, Misuse, ReceiveError, Uri, UriError, Violation,
 };
 
 use super::reach::{Attempts, Joined, ProxyError, RedirectError, UrlFailure};
@@ -37,6 +37,13 @@ pub enum ClientError {
     /// [`Credentials`](wirewright_core::handshake::Credentials) had none to give.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// Credentials for a server on another machine, and a `ws` URL, so that whoever is on the way
+    /// would read them. Nothing was connected to.
+    #[error(
+        "credentials are not sent in clear text to {0}: use `wss`, or allow it by \
+         `allow_clear_text_credentials`"
+    )]
+    ClearTextCredentials(Uri),
     /// The system has no random numbers to give, without which nothing is masked (RFC 6455 §5.3).
     #[error("no random numbers from the system: {0}")]
     Random(String),
@@ -260,7 +267,6 @@ impl ClientError {
         match &**error {
             Self::Aborted => Self::Aborted,
             Self::Closed { code, reason } => Self::Closed { code: *code, reason: reason.clone() },
-            Self::Tls(error) => Self::Tls(Arc::clone(error)),
             _ => Self::GaveUp(Arc::clone(error)),
         }
     }

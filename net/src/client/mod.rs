@@ -11,6 +11,7 @@ mod connect;
 mod connecting;
 mod control;
 mod cookie;
+mod credentials;
 mod custody;
 mod driver;
 mod error;
@@ -19,6 +20,7 @@ mod hooks;
 mod link;
 mod polled;
 mod reach;
+mod reader;
 mod receive;
 mod recovery;
 mod replies;
@@ -38,7 +40,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use wirewright_core::handshake::Response;
-use wirewright_core::{Close, CloseCode, Message, MessageBuf, MessageKind, Uri};
+use wirewright_core::{Close, CloseCode, Message, MessageBuf, MessageKind, Security, Uri};
 
 pub use builder::ClientBuilder;
 pub use connecting::Connecting;
@@ -54,6 +56,8 @@ pub use reach::{
 };
 pub use stats::ClientStats;
 use transmit::ControlFrame;
+
+use crate::secure::Secure;
 
 /// A connection to a WebSocket server.
 ///
@@ -276,6 +280,12 @@ impl Client {
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.driver.link().uri.is_secure()
+    }
+
+    /// What TLS has agreed on, and the server's certificate; `None` without TLS.
+    #[must_use]
+    pub fn security(&self) -> Option<Security> {
+        self.driver.link().secure.as_ref().map(Secure::security)
     }
 
     /// The URL that the connection leads to: the one it was made for, one of its

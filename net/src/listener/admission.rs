@@ -110,7 +110,8 @@ reasons! {
     check = Check,
     /// The origin policy.
     origin = Origin,
-    /// An authenticator.
+    /// An authenticator, more than one `Authorization`, or an identity that has expired or was
+    /// revoked.
     authentication = Authentication,
     /// The upgrade service.
     service = Service,

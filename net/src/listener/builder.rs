@@ -156,7 +156,9 @@ impl ListenerBuilder {
     }
 
     /// Lets in only whom this or another authenticator knows. They are asked in order: the first
-    /// that knows who it is decides, and so does one that refuses with anything but 401.
+    /// that knows who it is decides, and so does one that refuses with anything but 401. An
+    /// identity that has [expired](crate::Identity::expires) counts as a 401. A request with more
+    /// than one `Authorization` is 400, and none of them is asked.
     ///
     /// One that may block is asked off the event loop.
     ///
@@ -202,7 +204,8 @@ impl ListenerBuilder {
     }
 
     /// Connections at once of one [`Identity`](crate::core::handshake::Identity) by its name; off
-    /// by default. One more gets 503.
+    /// by default. One more gets 503, and one that is open already is not renewed to it
+    /// ([`RenewError::Full`](crate::RenewError::Full)).
     pub const fn max_connections_per_identity(mut self, connections: usize) -> Self {
         self.admission.per_identity = Some(connections);
         self

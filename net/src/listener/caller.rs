@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use mio::Token;
 use mio::net::TcpStream;
-use wirewright_core::handshake::Identity;
-use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing, Security};
+use wirewright_core::{Close, CloseCode, Message, Misuse, Outbox, Outgoing};
 
 use super::address::Address;
 use super::context::Link;
@@ -54,7 +53,7 @@ pub(super) struct Shared {
     queued: AtomicUsize,
     peer: Address,
     /// `None` for most: an idle connection pays one word.
-    about: Option<Box<About>>,
+    pub(super) about: Option<Box<About>>,
     pub(super) link: Arc<Link>,
     /// Milliseconds from the process's first moment to the connection's.
     since: u32,
@@ -214,30 +213,6 @@ impl Caller {
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {
         self.0.peer.into()
-    }
-
-    /// The sub-protocol that the handshake agreed on.
-    #[must_use]
-    pub fn sub_protocol(&self) -> Option<&str> {
-        self.0.about.as_ref()?.sub_protocol.as_deref()
-    }
-
-    /// Who the peer is, as the authenticator said; `None` where none was asked.
-    #[must_use]
-    pub fn identity(&self) -> Option<&Identity> {
-        self.0.about.as_ref()?.identity.as_ref()
-    }
-
-    /// What TLS has agreed on, and the peer's certificate if it has shown one; `None` without TLS.
-    #[must_use]
-    pub fn security(&self) -> Option<&Security> {
-        self.0.about.as_ref()?.security.as_deref()
-    }
-
-    /// Whether the connection is over TLS.
-    #[must_use]
-    pub fn is_secure(&self) -> bool {
-        self.security().is_some()
     }
 
     /// Bytes that wait to be sent.

@@ -8,6 +8,7 @@ use super::context::Context;
 use super::open::{End, Flow, Open, RATE};
 use super::pacing::Silence;
 use super::service::Service;
+use crate::close_frame::CloseFrame;
 use crate::error::ConnectionError;
 
 impl Open {
@@ -67,6 +68,7 @@ impl Open {
             return Ok(drained);
         }
         let turn = self.pace(ctx) | drained;
+        self.expire(ctx);
         if self.service.is_none() {
             // A callback has panicked.
             let Flow::End(end) = self.over() else { return Ok(turn) };
@@ -124,9 +126,7 @@ impl Open {
 
     /// Says 1001 and awaits the answer.
     pub(crate) fn go_away(&mut self, ctx: &Context) {
-        // An error is that a Close was sent already.
-        let _ = self.caller.close(CloseCode::GOING_AWAY.value(), "");
-        self.await_close(ctx);
+        self.dismiss(&CloseFrame::going_away(""), ctx);
     }
 
     /// What came counts towards the rates: how many messages may be handled, or what is done

@@ -13,23 +13,21 @@ use std::time::Duration;
 
 use mio::Token;
 use mio::net::TcpStream;
-use wirewright_core::handshake::Rejection;
-use wirewright_core::{Inbox, Incoming, Outbox, Outgoing, Role, Sender};
+use wirewright_core::Inbox;
 
 use super::admission::{Held, Place, Reason};
-use super::caller::{Caller, CallerParts};
 use super::context::{Context, OwnInbox};
 use super::lingering::{LINGER, Lingering};
 use super::mailbox::Newcomer;
 use super::open::{End, Flow, Open};
-use super::opening::{About, Decision, Granted, Opening, Refusal, Verdict, discard, negotiate};
+use super::opening::{Decision, Opening, discard};
 use super::secured::Secured;
+use crate::clock;
 use crate::secure::Secure;
-use crate::{clock, metrics};
 
 /// A connection, as its loop knows it.
 pub(crate) struct Connection {
-    token: Token,
+    pub(super) token: Token,
     pub(super) stream: Arc<TcpStream>,
     pub(super) stage: Stage,
     /// Bytes of its own, only while something is incomplete or may not be handled yet.
@@ -43,14 +41,14 @@ pub(crate) struct Connection {
     /// What it counts as.
     pub(crate) held: Held,
     /// What not every connection has.
-    extra: Option<Box<Extra>>,
+    pub(super) extra: Option<Box<Extra>>,
 }
 
 /// One word on connections that have nothing of it.
 #[derive(Default)]
 pub(super) struct Extra {
     /// Its place among those of its address and identity, where they are limited.
-    place: Option<Box<Place>>,
+    pub(super) place: Option<Box<Place>>,
     /// Over TLS: what lies between the socket and the inbox.
     pub(super) secured: Option<Secured>,
 }
@@ -72,8 +70,9 @@ pub(crate) enum Next {
     Gone,
 }
 
-/// What requests count for that no service was given.
-const REFUSED: &str = "none";
+/// Bytes of a handshake of TLS that belong together and are kept, at most: certificates of a
+/// client, mostly.
+const MAX_OPENING: usize = 32 * 1024;
 /// Reads per turn, so that one connection does not hold up the others.
 pub(crate) const READS: usize = 16;
 
@@ -84,7 +83,7 @@ impl Connection {
             Held::Leaving => Stage::Lingering(Box::new(Lingering::busy(&stream, ctx))),
             _ => Stage::Opening(Box::new(Opening::new(token, peer, ctx))),
         };
-        let secured = layer.map(|layer| Secured::new(Secure::new(layer), ctx));
+        let secured = layer.map(|layer| Secured::new(Secure::new(layer, MAX_OPENING), ctx));
         let some = place.is_some() || secured.is_some();
         let extra = some.then(|| Box::new(Extra { place, secured }));
         Self {
@@ -288,93 +287,6 @@ impl Connection {
                 }
             }
         }
-    }
-
-    pub(super) fn handle(&mut self, inbox: &mut Inbox, ctx: &mut Context) -> Flow {
-        let opening = match &mut self.stage {
-            Stage::Open(open) => return open.handle(inbox, ctx),
-            Stage::Lingering(_) => return Flow::NeedMore(1),
-            Stage::Opening(opening) => opening,
-        };
-        let secured = self.extra.as_ref().and_then(|extra| extra.secured.as_ref());
-        let transport = (&*self.stream, secured.map(|secured| &*secured.secure));
-        match opening.receive(inbox, transport, ctx) {
-            Ok(Verdict::NeedMore) => Flow::NeedMore(1),
-            Ok(Verdict::Asking) => Flow::Paused,
-            Ok(Verdict::Accept(granted)) => match self.accept(*granted, ctx) {
-                Ok(()) => {
-                    // What is there is behind the request, which is not counted.
-                    ctx.bytes_in = u32::try_from(inbox.unread().len()).unwrap_or(u32::MAX);
-                    self.handle(inbox, ctx)
-                }
-                Err(refusal) => self.refuse(&refusal, ctx),
-            },
-            Ok(Verdict::Answer(answer)) => {
-                ctx.settings.admission.answered();
-                self.answer(&answer, ctx)
-            }
-            Err(refusal) => self.refuse(&refusal, ctx),
-        }
-    }
-
-    #[cold]
-    fn refuse(&mut self, refusal: &Refusal, ctx: &Context) -> Flow {
-        let (reason, status) = (refusal.reason, refusal.answer.status());
-        let peer =
-            if let Stage::Opening(opening) = &self.stage { Some(opening.peer) } else { None };
-        tracing::debug!(?reason, status, ?peer, "handshake refused");
-        metrics::request(metrics::SERVER, REFUSED);
-        metrics::error(metrics::SERVER, REFUSED, "connection", "handshake");
-        ctx.settings.admission.refused(reason);
-        self.answer(&refusal.answer, ctx)
-    }
-
-    /// Answers with something else than 101, which ends the stage.
-    fn answer(&mut self, answer: &Rejection, ctx: &Context) -> Flow {
-        ctx.settings.admission.turn(&mut self.held, Held::Leaving);
-        let mut out = Outbox::new();
-        answer.send(&mut out);
-        Flow::End(End::Refused(Box::new(out.into())))
-    }
-
-    /// Answers a request with 101, or says why not.
-    fn accept(&mut self, granted: Granted, ctx: &mut Context) -> Result<(), Refusal> {
-        let Granted { request, accept, route, place } = granted;
-        let Stage::Opening(opening) = &self.stage else { return Ok(()) };
-        let (peer, settings) = (opening.peer, &route.settings);
-        metrics::request(metrics::SERVER, &settings.name);
-        let (upgrade, identity, security) = request.into_parts();
-        let upgrade = upgrade.headers(&accept.headers);
-        let mut out = Outbox::new();
-        let negotiated = negotiate(upgrade, &route, accept.sub_protocol.as_deref(), &mut out);
-        let accepted = match negotiated {
-            Ok(accepted) => accepted,
-            Err(refusal) => {
-                discard(accept.service);
-                return Err(refusal);
-            }
-        };
-        let agreement = accepted.deflate();
-        let caller = Caller::new(CallerParts {
-            token: self.token,
-            peer,
-            about: About::new(accepted.sub_protocol(), identity, security),
-            stream: Arc::clone(&self.stream),
-            sealing: self.extra.as_mut().and_then(|it| Some(it.secured.as_mut()?.sealing())),
-            outgoing: Outgoing::new(Sender::Server, &settings.config, agreement),
-            out,
-            link: ctx.link(settings),
-        });
-        let incoming = Incoming::new(Role::Server, &settings.config, agreement);
-        if place.is_some() {
-            Place::join(&mut self.extra.get_or_insert_default().place, place);
-        }
-        ctx.settings.admission.turn(&mut self.held, Held::Open);
-        let mut open = Box::new(Open::new(caller, incoming, accept.service, ctx));
-        open.begin(ctx);
-        self.stage = Stage::Open(open);
-        ctx.sooner = true;
-        Ok(())
     }
 
     /// Leaves the stage that ended: what is still to be sent is sent, for a while.

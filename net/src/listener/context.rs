@@ -42,6 +42,7 @@ pub(crate) struct Link {
     pub(crate) settings: Arc<RouteSettings>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) topics: Topics,
+    pub(crate) admission: Arc<Admission>,
     /// The loop's number among those that share these topics.
     pub(crate) number: usize,
     /// The loop's thread, once it runs.
@@ -142,6 +143,7 @@ impl Context {
             settings: Arc::clone(settings),
             mailbox: Arc::clone(&self.mailbox),
             topics: self.settings.topics.clone(),
+            admission: Arc::clone(&self.settings.admission),
             number: self.number,
             thread: Arc::clone(&self.thread),
             figures: self.settings.figures.enter(),

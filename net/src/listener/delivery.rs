@@ -177,6 +177,6 @@ impl Open {
         sending.flush_alone()?;
         self.caller.note(&mut sending);
         self.told.tell(&mut sending, self.caller.figures());
-        Ok(sending.drained != 0 || sending.is_overrun())
+        Ok(sending.drained != 0 || sending.has_news())
     }
 }

@@ -15,12 +15,11 @@ impl Open {
     pub(crate) fn lost(&mut self, error: Option<io::Error>) {
         let _span = self.span();
         tracing::debug!(caller = ?self.caller, ?error, "lost");
+        // The peer may have ended its side only: what was answered in this very turn is sent, as it
+        // is where the end comes a moment later. Over TLS, an alert may say what was wrong.
+        let _ = self.caller.lock().flush();
         if let Some(error) = error {
-            self.report(&ConnectionError::Network(error));
-        } else {
-            // The peer may have ended its side only: what was answered in this very turn is sent,
-            // as it is where the end comes a moment later.
-            let _ = self.caller.lock().flush();
+            self.report(&ConnectionError::network(error));
         }
         self.gone();
     }

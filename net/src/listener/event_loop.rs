@@ -359,6 +359,7 @@ impl EventLoop {
                 Command::Subscribe(token, topic) => self.subscribers.add(topic, token),
                 Command::Unsubscribe(token, topic) => self.subscribers.remove(&topic, token),
                 Command::Publish(publication) => self.publish(&publication, alone),
+                Command::Revoke(revocation) => self.revoke(&revocation),
                 Command::Stop(stop) => self.stop(stop),
             }
         }

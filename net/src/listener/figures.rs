@@ -86,10 +86,11 @@ figures! {
     closes_in,
     /// Connections that were opened, and so calls of `on_open`.
     opened,
-    /// Calls of `on_close`, `on_idle_timeout`, `on_drain`.
+    /// Calls of `on_close`, `on_idle_timeout`, `on_drain`, `on_expired`.
     closed,
     idle,
     drained,
+    expired,
     rates_exceeded,
     // Any thread's.
     pings_out,
@@ -156,6 +157,8 @@ errors! {
     limit = ConnectionError::Limit(_), "limit", "message_received";
     /// The transport failed.
     network = ConnectionError::Network(_), "network", "connection";
+    /// TLS failed, or was cut off.
+    tls = ConnectionError::Tls(_), "tls", "connection";
     /// The peer answered no Ping.
     unresponsive = ConnectionError::Unresponsive, "unresponsive", "connection";
     /// A message broke the rules of its type.
@@ -189,7 +192,7 @@ impl Sums {
             closes_sent: self.closes_out,
             bytes_received: self.bytes_in,
             bytes_sent: self.bytes_out,
-            calls: [self.opened, self.closed, errors, self.idle, self.drained],
+            calls: [self.opened, self.closed, errors, self.idle, self.drained, self.expired],
         }
     }
 }

@@ -10,6 +10,7 @@ use wirewright_core::Layer;
 
 use super::admission::{Held, Place};
 use super::opening::Decision;
+use super::revocation::Revocation;
 use super::topics::Publication;
 
 /// What a loop is asked to do.
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Unsubscribe(Token, Arc<str>),
     /// For the subscribers among its connections.
     Publish(Arc<Publication>),
+    /// Close connections whose identities are no longer good.
+    Revoke(Arc<Revocation>),
     /// Begin, or end, the loop's life.
     Stop(super::Stop),
 }

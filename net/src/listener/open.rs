@@ -10,6 +10,7 @@ use wirewright_core::{Event, Inbox, Incoming, KeepAlive, Message, MessageKind};
 use super::caller::Caller;
 use super::calls::connection_span;
 use super::context::Context;
+use super::expiry::Expiry;
 use super::figures::{Told, count};
 use super::pacing::Pacing;
 use super::sending::{FAILED, Rest, Sending};
@@ -90,6 +91,9 @@ impl Open {
         if !span.is_disabled() {
             pacing.get_or_insert_default().span = Some(span);
         }
+        if let Some(expiry) = Expiry::of(&caller, ctx.now) {
+            pacing.get_or_insert_default().identity = Some(expiry);
+        }
         metrics::opened(metrics::SERVER, &caller.settings().name);
         Self {
             incoming,
@@ -135,15 +139,15 @@ impl Open {
         ctx.messages_out = sending.tally.messages_out;
         sending.begin_turn(self.on_workers);
         sending.cork(&mut ctx.lent);
-        if sending.drained != 0 || sending.hold & FAILED != 0 || sending.is_overrun() {
+        if sending.drained != 0 || sending.hold & FAILED != 0 || sending.has_news() {
             drop(sending);
-            self.resume_rare();
+            self.resume_rare(ctx);
         }
         Ok(())
     }
 
     #[cold]
-    fn resume_rare(&mut self) {
+    fn resume_rare(&mut self, ctx: &Context) {
         let _span = self.span();
         let mut sending = self.caller.lock();
         let failed = sending.hold & FAILED != 0;
@@ -156,6 +160,7 @@ impl Open {
         if let Some(queued) = overrun {
             self.report(&ConnectionError::Overrun { queued, cap: self.caller.tuning().max_queued });
         }
+        self.note_renewal(ctx);
         self.tell_drained();
     }
 

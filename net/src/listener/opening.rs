@@ -14,15 +14,19 @@ use std::time::Duration;
 use mio::Token;
 use mio::net::TcpStream;
 use wirewright_core::handshake::{
-    Accepted, Acceptor, Authenticator, HandshakeMisuse, Identity, Rejection, Request, Upgrade,
+    Accepted, Acceptor, HandshakeMisuse, Identity, Rejection, Request, Upgrade,
 };
 use wirewright_core::{Inbox, Outbox, Security};
 
-use super::admission::{Admission, Place, Reason};
+use super::admission::{Place, Reason};
+use super::asking::Question;
+use super::caller::Caller;
 use super::context::Context;
+use super::expiry;
 use super::fallback::HttpRequest;
 use super::mailbox::Command;
 use super::options::Route;
+use super::revocation::Revocation;
 use super::upgrade::{Accept, UpgradeRequest};
 use crate::secure::Secure;
 
@@ -32,6 +36,8 @@ pub(crate) struct Opening {
     step: Step,
     pub(crate) peer: SocketAddr,
     pub(crate) deadline: Duration,
+    /// What was revoked while somebody was asked.
+    revoked: Vec<Arc<Revocation>>,
 }
 
 enum Step {
@@ -81,7 +87,7 @@ impl Opening {
     pub(crate) fn new(token: Token, peer: SocketAddr, ctx: &Context) -> Self {
         let step = Step::Head(Acceptor::new(ctx.settings.handshake_limits));
         let deadline = ctx.now.saturating_add(ctx.settings.handshake_timeout);
-        Self { token, step, peer, deadline }
+        Self { token, step, peer, deadline, revoked: Vec::new() }
     }
 
     /// Goes as far as what has arrived allows.
@@ -104,7 +110,10 @@ impl Opening {
             Step::Body(..) => self.body(inbox, transport, ctx),
             Step::Asking(_) => Ok(Verdict::Asking),
             Step::Answered(_) | Step::Over => match std::mem::replace(&mut self.step, Step::Over) {
-                Step::Answered(decision) => (*decision).map(|it| Verdict::Accept(Box::new(it))),
+                Step::Answered(decision) => {
+                    let granted = decision.and_then(|granted| self.unless_revoked(granted))?;
+                    Ok(Verdict::Accept(Box::new(granted)))
+                }
                 _ => Ok(Verdict::NeedMore),
             },
         }
@@ -123,6 +132,22 @@ impl Opening {
     /// Takes the answer of whoever was asked.
     pub(crate) fn answered(&mut self, decision: Box<Decision>) {
         self.step = Step::Answered(decision);
+    }
+
+    /// An identity is revoked: also that of whoever is being asked about now.
+    pub(crate) fn revoke(&mut self, revocation: &Arc<Revocation>) {
+        if self.is_asking() || self.is_answered() {
+            self.revoked.push(Arc::clone(revocation));
+        }
+    }
+
+    fn unless_revoked(&self, granted: Granted) -> Decision {
+        let identity = granted.request.identity();
+        if !identity.is_some_and(|identity| self.revoked.iter().any(|it| it.covers(identity))) {
+            return Ok(granted);
+        }
+        discard(granted);
+        Err(Refusal::new(Reason::Authentication, expiry::no_longer_valid()))
     }
 
     /// What to answer when the deadline has passed; nothing to whoever has asked nothing yet.
@@ -230,7 +255,7 @@ impl Opening {
 /// What only some connections keep of their opening.
 pub(crate) struct About {
     pub(crate) sub_protocol: Option<Box<str>>,
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) security: Option<Arc<Security>>,
 }
 
@@ -242,8 +267,29 @@ impl About {
         security: Option<Arc<Security>>,
     ) -> Option<Box<Self>> {
         let some = sub_protocol.is_some() || identity.is_some() || security.is_some();
+        let identity = identity.map(Arc::new);
         let sub_protocol = sub_protocol.map(Into::into);
         some.then(|| Box::new(Self { sub_protocol, identity, security }))
+    }
+}
+
+impl Caller {
+    /// The sub-protocol that the handshake agreed on.
+    #[must_use]
+    pub fn sub_protocol(&self) -> Option<&str> {
+        self.0.about.as_ref()?.sub_protocol.as_deref()
+    }
+
+    /// What TLS has agreed on, and the peer's certificate if it has shown one; `None` without TLS.
+    #[must_use]
+    pub fn security(&self) -> Option<&Security> {
+        self.0.about.as_ref()?.security.as_deref()
+    }
+
+    /// Whether the connection is over TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.security().is_some()
     }
 }
 
@@ -253,72 +299,10 @@ impl Refusal {
     }
 
     /// 503: another attempt may do.
-    fn busy(reason: Reason) -> Self {
+    pub(crate) fn busy(reason: Reason) -> Self {
         let answer = Rejection::unavailable().header("Retry-After", "1");
         Self::new(reason, answer.unwrap_or(Rejection::unavailable()))
     }
-}
-
-/// What is to be asked of the user's code: who it is, and whether they are served.
-struct Question {
-    request: UpgradeRequest,
-    route: Arc<Route>,
-    admission: Arc<Admission>,
-}
-
-impl Question {
-    fn may_block(&self) -> bool {
-        self.route.may_block || self.route.authenticators.iter().any(|each| each.may_block())
-    }
-
-    fn answer(self) -> Decision {
-        let Self { mut request, route, admission } = self;
-        let mut place = None;
-        if !route.authenticators.is_empty() {
-            let identity = authenticate(&route.authenticators, &request)
-                .map_err(|answer| Refusal::new(Reason::Authentication, answer))?;
-            place = admission.identify(&identity.name).map_err(Refusal::busy)?;
-            request.set_identity(identity);
-        }
-        let accept = guard("upgrade service", || route.service.upgrade(&request))
-            .map_err(|answer| Refusal::new(Reason::Service, answer))?;
-        Ok(Granted { request, accept, route, place })
-    }
-}
-
-/// Asks one after another: the first that knows who it is decides, and so does the first that
-/// refuses with anything but 401; that means that another may know. If none does, the 401 names
-/// the challenges of all (RFC 9110 §11.6.1).
-fn authenticate(
-    authenticators: &[Arc<dyn Authenticator>],
-    request: &Request,
-) -> Result<Identity, Rejection> {
-    let mut unknown: Option<Rejection> = None;
-    for authenticator in authenticators {
-        match guard("authenticator", || authenticator.authenticate(request)) {
-            Err(rejection) if rejection.status() == 401 => {
-                unknown = Some(match unknown {
-                    Some(first) => challenge_too(first, &rejection),
-                    None => rejection,
-                });
-            }
-            decided => return decided,
-        }
-    }
-    Err(unknown.unwrap_or(Rejection::internal_error()))
-}
-
-/// The first 401 with the challenges of another.
-fn challenge_too(mut first: Rejection, other: &Rejection) -> Rejection {
-    let is_challenge = |name: &str| name.eq_ignore_ascii_case("WWW-Authenticate");
-    for (name, value) in other.headers().iter().filter(|(name, _)| is_challenge(name)) {
-        let known = first.headers().iter().any(|field| is_challenge(field.0) && field.1 == value);
-        if !known {
-            // It was a header's value, and can be one again.
-            first = first.clone().header(name, value).unwrap_or(first);
-        }
-    }
-    first
 }
 
 /// Agrees on a sub-protocol and on compression, for whoever has passed all checks, and writes the
@@ -347,7 +331,10 @@ pub(crate) fn negotiate(
 }
 
 /// Calls the user's code; a panic of it refuses this one request with 500.
-fn guard<T>(what: &str, call: impl FnOnce() -> Result<T, Rejection>) -> Result<T, Rejection> {
+pub(crate) fn guard<T>(
+    what: &str,
+    call: impl FnOnce() -> Result<T, Rejection>,
+) -> Result<T, Rejection> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
         tracing::error!("{what} panicked, refusing the request");
         Err(Rejection::internal_error())

@@ -7,6 +7,7 @@ use std::time::Duration;
 use wirewright_core::handshake::{Authenticator, Rejection};
 use wirewright_core::{Compression, Config, KeepAliveOptions};
 
+use super::expiry::WhenExpired;
 use super::origin::OriginPolicy;
 use super::tuning::Tuning;
 use super::upgrade::{UpgradeRequest, UpgradeService};
@@ -36,6 +37,7 @@ pub struct ServiceOptions {
     max_queued: Option<usize>,
     origins: Option<OriginPolicy>,
     authenticators: Option<Vec<Arc<dyn Authenticator>>>,
+    pub(super) when_expired: Option<WhenExpired>,
     check: Option<Arc<Check>>,
     may_block: bool,
 }
@@ -155,6 +157,7 @@ impl ServiceOptions {
         let mut tuning = defaults.tuning.clone();
         tuning.max_queued = self.max_queued.unwrap_or(tuning.max_queued);
         tuning.idle_timeout = self.idle_timeout.or(tuning.idle_timeout);
+        tuning.when_expired = self.when_expired.unwrap_or(tuning.when_expired);
         let settings = RouteSettings {
             name: name.into(),
             config,

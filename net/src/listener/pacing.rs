@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracing::Span;
 
+use super::expiry::Expiry;
 use super::streams::Streams;
 use super::tuning::{Rate, Tuning, WhenExceeded};
 use crate::error::ConnectionError;
@@ -16,6 +17,8 @@ pub(crate) struct Pacing {
     pub(crate) close_by: Option<Duration>,
     /// When the connection has lived long enough.
     pub(crate) expires: Option<Duration>,
+    /// When its identity ceases to be valid, where that is of any consequence.
+    pub(crate) identity: Option<Expiry>,
     /// When the peer may be read from again.
     pub(crate) rested: Option<Duration>,
     pub(crate) idle: Option<Idle>,
@@ -50,7 +53,8 @@ impl Pacing {
             return self.close_by;
         }
         let idle = self.idle.as_ref().and_then(Idle::due);
-        [self.expires, self.rested, idle].into_iter().flatten().min()
+        let identity = self.identity.as_ref().map(|expiry| expiry.at);
+        [self.expires, identity, self.rested, idle].into_iter().flatten().min()
     }
 
     /// So many bytes came; whether that is within the rate.

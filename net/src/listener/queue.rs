@@ -357,6 +357,7 @@ impl Sending {
         rare.waiting = VecDeque::new();
         (rare.waiting_bytes, rare.waiting_own) = (0, 0);
         rare.owed = None;
+        rare.place = None;
         if let Some(drained) = rare.drained.take() {
             drained.notify_all();
         }

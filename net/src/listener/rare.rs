@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar};
 use std::time::Duration;
 
+use wirewright_core::handshake::Identity;
 use wirewright_core::{MessageBuf, MessageKind, Reply};
 
+use super::admission::Place;
 use super::budget::Charge;
 use super::secured::Sealing;
 use super::tally::Totals;
@@ -39,6 +41,12 @@ pub(crate) struct Rare {
     pub(super) paused_to: Option<u32>,
     pub(super) attributes: Attributes,
     pub(super) topics: HashSet<Arc<str>>,
+    /// Who the peer is, if that was said anew after the 101.
+    pub(super) identity: Option<Arc<Identity>>,
+    /// The loop has not heard of that yet.
+    pub(super) is_renewed: bool,
+    /// The connection's place among those of that identity, where it had none before.
+    pub(super) place: Option<Box<Place>>,
 }
 
 /// A connection's values by name.
@@ -103,6 +111,7 @@ impl Rare {
             && self.paused_to.is_none()
             && self.attributes.is_empty()
             && self.topics.is_empty()
+            && self.identity.is_none()
     }
 }
 

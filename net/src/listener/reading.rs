@@ -2,7 +2,6 @@
 //! socket has no more.
 
 use std::io::{self, Read};
-use std::sync::Arc;
 
 use wirewright_core::{Inbox, LayerError};
 
@@ -88,20 +87,19 @@ impl Connection {
         inbox: &mut Inbox,
         ctx: &mut Context,
     ) -> io::Result<Receipt> {
-        let stream = Arc::clone(&self.stream);
-        let Some(secured) = self.secured() else { return Err(io::ErrorKind::NotConnected.into()) };
-        let receipt = secured.receive(&stream, most, inbox, ctx);
-        self.flush_layer()?;
+        let secured = self.extra.as_mut().and_then(|extra| extra.secured.as_mut());
+        let Some(secured) = secured else { return Err(io::ErrorKind::NotConnected.into()) };
+        let receipt = secured.receive(&self.stream, most, inbox, ctx);
+        if matches!(self.stage, Stage::Opening(_)) {
+            secured.flush(&self.stream)?;
+        }
         receipt
     }
 
-    /// Before the 101, sends what the layer has to say; after it, the queue does.
+    /// Sends what the layer has to say; before the 101, after which the queue does.
     pub(super) fn flush_layer(&mut self) -> io::Result<()> {
-        if !matches!(self.stage, Stage::Opening(_)) {
-            return Ok(());
-        }
-        let stream = Arc::clone(&self.stream);
-        self.secured().map_or(Ok(()), |secured| secured.flush(&stream))
+        let secured = self.extra.as_mut().and_then(|extra| extra.secured.as_mut());
+        secured.map_or(Ok(()), |secured| secured.flush(&self.stream))
     }
 
     /// While others decide on a request, takes in what comes, up to a bound: a peer that is gone is

@@ -47,8 +47,8 @@ impl Receipt {
     const END: Self = Self { bytes: 0, drained: true };
 }
 
-/// Room to read records into.
-const WIRE: usize = 64 * 1024;
+/// Room to read records into: four of the longest, and what is left of one before.
+const WIRE: usize = 80 * 1024;
 
 thread_local! {
     /// What is sealed on its way to the system: one for all connections that a thread sends on.
@@ -69,7 +69,7 @@ impl Secured {
     /// Reads `most` bytes at most and opens them; what they say is appended to `inbox`.
     pub(crate) fn receive(
         &mut self,
-        stream: &TcpStream,
+        mut stream: &TcpStream,
         most: usize,
         inbox: &mut Inbox,
         ctx: &mut Context,
@@ -77,19 +77,24 @@ impl Secured {
         if let Some(over) = self.over.take() {
             return over.map(|()| Receipt::END);
         }
-        let own = !self.wire.is_empty();
-        let wire = if own { &mut self.wire } else { &mut ctx.wire };
-        let room = wire.space(most.min(WIRE));
+        let wire = &mut ctx.wire;
+        if wire.capacity() == 0 {
+            *wire = Inbox::with_capacity(WIRE);
+        }
+        // Where there is room, and in front of what is read now.
+        self.wire.move_to(wire);
+        let room = wire.space(1);
         let size = room.len().min(most);
-        let mut stream = stream;
-        let bytes = stream.read(&mut room[..size])?;
-        if bytes == 0 {
+        let read = stream.read(&mut room[..size]);
+        wire.received(*read.as_ref().unwrap_or(&0));
+        let Ok(bytes @ 1..) = read else {
+            self.keep(ctx);
+            read?;
             return self
                 .secure
                 .ended()
                 .map_or_else(|error| Err(cut_off(error)), |()| Ok(Receipt::END));
-        }
-        wire.received(bytes);
+        };
         let before = inbox.unread().len();
         let opened = self.secure.open(wire, inbox);
         self.keep(ctx);
@@ -108,10 +113,10 @@ impl Secured {
 
     /// Keeps what is not open yet, and counts it.
     fn keep(&mut self, ctx: &mut Context) {
-        if !ctx.wire.is_empty() {
-            ctx.wire.move_to(&mut self.wire);
-        } else if self.wire.is_empty() {
+        if ctx.wire.is_empty() {
             self.wire.release();
+        } else {
+            ctx.wire.move_to(&mut self.wire);
         }
         ctx.exceeded |= !self.charge.set(self.wire.capacity());
     }

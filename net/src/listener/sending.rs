@@ -297,10 +297,10 @@ impl Sending {
         self.stream.is_some() && !self.is_close_sent()
     }
 
-    /// Whether the queue was full under a policy that ends the connection.
+    /// Whether a policy ends the connection, as its queue was full, or its identity is a new one.
     #[inline]
-    pub(crate) fn is_overrun(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.overrun.is_some())
+    pub(crate) fn has_news(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.overrun.is_some() || rare.is_renewed)
     }
 
     /// How a message of this length looks that others are sent too.

@@ -131,6 +131,15 @@ pub trait Service: Send + 'static {
         Ok(Reply::Nothing)
     }
 
+    /// The peer's identity has ceased to be valid, under
+    /// [`WhenExpired::Ask`](crate::WhenExpired::Ask) alone: the connection is closed unless
+    /// [`Caller::renew`] is called in time, here or later, such as when the peer has answered with
+    /// a new token. Called once for each identity that expires.
+    #[expect(unused_variables, reason = "named for whoever implements it")]
+    fn on_expired(&mut self, caller: &Caller) -> Outcome {
+        Ok(Reply::Nothing)
+    }
+
     /// Where the callbacks run; asked once, before `on_open`.
     fn runs_on(&self) -> RunOn {
         RunOn::Loop

@@ -6,6 +6,7 @@ use wirewright_core::CloseCode;
 
 use super::budget::Budget;
 use super::builder::ListenerBuilder;
+use super::expiry::WhenExpired;
 
 /// What becomes of a message for which the queue has no room
 /// ([`max_queued`](ListenerBuilder::max_queued), or the [`Budget`]).
@@ -68,6 +69,7 @@ pub(crate) struct Tuning {
     pub(crate) message_rate: Option<Rate>,
     pub(crate) byte_rate: Option<Rate>,
     pub(crate) when_exceeded: WhenExceeded,
+    pub(crate) when_expired: WhenExpired,
     pub(crate) slow_callback: Option<Duration>,
     pub(crate) max_streams: usize,
     pub(crate) max_pending: usize,
@@ -89,6 +91,7 @@ impl Default for Tuning {
             message_rate: None,
             byte_rate: None,
             when_exceeded: WhenExceeded::Close,
+            when_expired: WhenExpired::Leave,
             slow_callback: Some(Duration::from_millis(10)),
             max_streams: 16,
             max_pending: 256 * 1024,

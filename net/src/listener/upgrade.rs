@@ -174,7 +174,9 @@ impl UpgradeRequest {
         self.local
     }
 
-    /// Who asks, as the authenticator said; `None` where none was asked.
+    /// Who asks, as the authenticator said; `None` where none was asked. What it may do is in its
+    /// [`scopes`](Identity::scopes), and what else is known of it, such as the claims of a token,
+    /// in its [`attributes`](Identity::attributes).
     #[must_use]
     pub const fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()

@@ -56,6 +56,7 @@ enum Letter {
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Idle,
+    Expired,
     /// Whether the service is to hear of it, or only its streams.
     Drain(bool),
     Error(ConnectionError),
@@ -126,6 +127,10 @@ impl Service for Remote {
 
     fn on_idle_timeout(&mut self, _: &Caller) -> Outcome {
         self.post(Letter::Idle)
+    }
+
+    fn on_expired(&mut self, _: &Caller) -> Outcome {
+        self.post(Letter::Expired)
     }
 
     fn on_drain(&mut self, caller: &Caller) -> Outcome {
@@ -221,6 +226,7 @@ impl Work {
             }
             Letter::Pong(payload) => service.on_pong(caller, &payload),
             Letter::Idle => service.on_idle_timeout(caller),
+            Letter::Expired => service.on_expired(caller),
             Letter::Drain(true) => service.on_drain(caller),
             Letter::Drain(false) => Ok(Reply::Nothing),
             Letter::Error(error) => return service.on_error(caller, &error),
@@ -305,6 +311,7 @@ fn copy(error: &ConnectionError) -> ConnectionError {
             Some(code) => io::Error::from_raw_os_error(code),
             None => io::Error::new(error.kind(), error.to_string()),
         }),
+        E::Tls(error) => E::Tls(Arc::clone(error)),
         E::Unresponsive => E::Unresponsive,
         E::MessageRate { per_second } => E::MessageRate { per_second: *per_second },
         E::ByteRate { per_second } => E::ByteRate { per_second: *per_second },

@@ -269,7 +269,7 @@ fn p020_what_points_nowhere_is_a_refusal() {
 #[test]
 fn the_total_deadline_is_that_of_all_hops() {
     let (listener, addr) = Site::listen();
-    let total = std::time::Duration::from_millis(100);
+    let total = Duration::from_millis(100);
     let server = thread::spawn(move || {
         let mut n = 0;
         // Each answer well within the deadline, and all of them not.

@@ -1,12 +1,16 @@
 //! rustls's own connections as peers, for what our layers never do themselves.
 
 use std::io::{ErrorKind, Read, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use rustls::crypto::aws_lc_rs;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig,
+    ServerConnection, SignatureScheme,
+};
 use wirewright_core::{ClientLayers, ServerLayers};
 use wirewright_tls::{ClientTls, ServerTls};
 
@@ -158,5 +162,58 @@ impl PlainServer {
 
     pub(crate) fn read(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.got)
+    }
+}
+
+/// Notes the OCSP response that a server staples, and believes everything.
+#[derive(Debug)]
+pub(crate) struct Staples(Arc<CryptoProvider>, pub(crate) Mutex<Vec<u8>>);
+
+impl Staples {
+    /// With a client that asks it.
+    pub(crate) fn client(authority: &Authority) -> (Arc<Self>, ClientConfig) {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let staples = Arc::new(Self(provider, Mutex::new(Vec::new())));
+        let mut config = client_config(authority);
+        config.dangerous().set_certificate_verifier(Arc::clone(&staples) as _);
+        (staples, config)
+    }
+}
+
+impl ServerCertVerifier for Staples {
+    fn verify_server_cert(
+        &self,
+        _own: &CertificateDer<'_>,
+        _chain: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        ocsp.clone_into(&mut self.1.lock().unwrap());
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

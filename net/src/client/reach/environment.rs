@@ -63,7 +63,8 @@ impl Environment {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine by its name (RFC 6761 §6.3) or address.
+pub(super) fn is_loopback(host: &str) -> bool {
     let is_local = host == "localhost" || host.ends_with(".localhost");
     is_local || host.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
 }

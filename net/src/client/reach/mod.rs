@@ -28,6 +28,7 @@ use super::error::{ClientError, Deadline};
 use super::socket::Socket;
 use dial::{Dial, Dialled};
 pub(super) use due::Due;
+use environment::is_loopback;
 pub(super) use failure::Joined;
 pub use failure::{Attempt, Attempts, ProxyError, RedirectError, SocksReply, UrlFailure};
 use line::{Place, Remote};
@@ -131,6 +132,16 @@ impl Reach {
         return self.unix_socket.is_some();
         #[cfg(not(unix))]
         return false;
+    }
+
+    /// Whether nothing that is said to the server of this URI leaves this machine.
+    pub(super) fn is_here(&self, uri: &Uri) -> bool {
+        if self.is_local() {
+            return true;
+        }
+        // A proxy that cannot be made out is an error of connecting, and nothing is said to it.
+        let proxy = self.proxy.towards(uri).ok().flatten();
+        is_loopback(uri.host()) && proxy.is_none_or(|proxy| is_loopback(&proxy.host))
     }
 
     fn open_direct(&self, uri: &Uri, total: Due) -> Result<Wire, ClientError> {

@@ -21,6 +21,8 @@ pub(crate) struct Secured {
 
 /// What an inbox begins with: a batch of small messages in one receive.
 const INBOX: usize = 16 * 1024;
+/// Bytes of a handshake of TLS that belong together, at most: its longest message.
+const MAX_OPENING: usize = 64 * 1024;
 /// Room to ask for, so that a few missing bytes do not cost a call of their own.
 const ROOM: usize = 256;
 
@@ -54,7 +56,8 @@ impl Wire {
     pub(crate) fn secure(&mut self, layer: Box<dyn Layer>) -> Result<(), ClientError> {
         // What a proxy has sent behind its answer is the server's, and not open yet.
         let inbox = std::mem::replace(&mut self.inbox, Inbox::with_capacity(INBOX));
-        self.secured = Some(Secured { secure: Secure::new(layer), inbox, outbox: Outbox::new() });
+        self.secured =
+            Some(Secured { secure: Secure::new(layer, MAX_OPENING), inbox, outbox: Outbox::new() });
         loop {
             let opened = self.open();
             // An alert, if that was an error, which says more than what sending it may meet.
