@@ -100,7 +100,8 @@ fn echo_bytes(listener: &TcpListener, tls: &mut Bare, count: &mut Count) -> Resu
         if read == 0 {
             return Ok(());
         }
-        (plain.clear(), sealed.clear());
+        plain.clear();
+        sealed.clear();
         tls.open(&mut wire[..read], &mut plain, &mut sealed)?;
         if let Some(request) = &mut head {
             request.extend_from_slice(&plain);

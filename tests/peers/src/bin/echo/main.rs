@@ -12,8 +12,8 @@ use wirewright_peers::process::{Cores, Server, spawn_on};
 use wirewright_peers::servers::{self, Contestant, PEERS, TLS, sibling};
 use wirewright_peers::{Result, process, stats};
 
-const USAGE: &str = "echo [--tls] [--servers NAME,…] [--server NAME='COMMAND {addr}']… [--rows NAME,…] \
-    [--rounds N] [--seconds S] [--warm-up S] [--server-core N,…] [--load-core N] \
+const USAGE: &str = "echo [--tls] [--servers NAME,…] [--server NAME='COMMAND {addr}']… \
+    [--rows NAME,…] [--rounds N] [--seconds S] [--warm-up S] [--server-core N,…] [--load-core N] \
     [--json FILE] [--list]";
 
 struct Options {

@@ -158,7 +158,8 @@ impl Connection {
             return send(&mut self.stream, &answer, &mut self.unsent);
         };
         let (plain, sealed) = (&mut scratch.plain, &mut scratch.sealed);
-        (plain.clear(), sealed.clear());
+        plain.clear();
+        sealed.clear();
         tls.open(read, plain, sealed)?;
         tls.seal(&answer(&mut self.head, plain)?, sealed)?;
         send(&mut self.stream, sealed, &mut self.unsent)

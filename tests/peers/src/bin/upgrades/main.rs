@@ -15,9 +15,9 @@ use wirewright_peers::servers::{self, Contestant, TLS};
 use wirewright_peers::table::{Table, figure};
 use wirewright_peers::{Result, stats, tls};
 
-const USAGE: &str = "upgrades [--tls [--resumed]] [--servers NAME,…] [--server NAME='COMMAND {addr}']… \
-    [--in-flight N] [--rounds N] [--seconds S] [--warm-up S] [--server-core N] [--load-core N] \
-    [--json FILE]";
+const USAGE: &str = "upgrades [--tls [--resumed]] [--servers NAME,…] \
+    [--server NAME='COMMAND {addr}']… [--in-flight N] [--rounds N] [--seconds S] \
+    [--warm-up S] [--server-core N] [--load-core N] [--json FILE]";
 
 /// Batching is of no use to a handshake.
 const DEFAULT: [&str; 5] = [
