@@ -111,6 +111,25 @@ fn both_sides_write_through_small_buffers_and_nothing_is_lost() {
     client.close().unwrap();
 }
 
+/// What is sealed from where it lies, behind what waits, when the system takes a part of it.
+#[test]
+fn large_frames_leave_through_small_buffers() {
+    let sizes = [65_535, 65_536, 65_537, 16, 200_000, 1 << 20, 81_919, 1];
+    let listener = start(plain().max_frame_size(1 << 20).max_queued(64 << 20));
+    let client = towards(&listener).max_frame_size(1 << 20);
+    let client = client.receive_buffer(Some(4096)).connect().unwrap();
+    for round in 0..4 {
+        // Several on their way, so that some find others waiting.
+        for (size, n) in sizes.into_iter().zip(round..) {
+            client.write_binary(&pattern(size, n)).unwrap();
+        }
+        for (size, n) in sizes.into_iter().zip(round..) {
+            assert!(client.read_binary().unwrap() == pattern(size, n), "{size}");
+        }
+    }
+    client.close().unwrap();
+}
+
 /// A writer that the socket takes no more from does not hold up a reader, nor a reader that waits
 /// a writer.
 #[test]

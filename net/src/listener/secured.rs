@@ -50,6 +50,9 @@ impl Receipt {
 /// Room to read records into: four of the longest, and what is left of one before.
 const WIRE: usize = 80 * 1024;
 
+/// What one record holds (RFC 8446 §5.1).
+const RECORD: usize = 16 * 1024;
+
 thread_local! {
     /// What is sealed on its way to the system: one for all connections that a thread sends on.
     static SEALED: RefCell<Outbox> = const { RefCell::new(Outbox::new()) };
@@ -81,8 +84,10 @@ impl Secured {
         if wire.capacity() == 0 {
             *wire = Inbox::with_capacity(WIRE);
         }
-        // Where there is room, and in front of what is read now.
-        self.wire.move_to(wire);
+        if !self.wire.is_empty() {
+            // Where there is room, and in front of what is read now.
+            self.wire.move_to(wire);
+        }
         let room = wire.space(1);
         let size = room.len().min(most);
         let read = stream.read(&mut room[..size]);
@@ -212,57 +217,51 @@ impl Sending {
     /// Writes what is encoded, sealed; whether all of it has left.
     #[inline(never)]
     pub(super) fn write_sealed(&mut self) -> io::Result<bool> {
-        let (Some(rare), Some(stream)) = (&mut self.rare, &self.stream) else { return Ok(true) };
-        let Some(sealing) = &mut rare.sealing else { return Ok(true) };
+        self.write_sealed_with(&[]).map(|(left, _)| left)
+    }
+
+    /// A large message, sealed from where it lies, behind what waits. Only what the system does
+    /// not take is copied, and what is to share a record with the head.
+    pub(super) fn write_direct_sealed(
+        &mut self,
+        head: &[u8],
+        payload: &[u8],
+    ) -> Result<Sent, SendError> {
+        let out = self.out.get_or_insert_default();
+        out.extend(head);
+        let (first, rest) = payload.split_at(payload.len().min(RECORD.saturating_sub(out.len())));
+        out.extend(first);
+        let Ok((_, sealed)) = self.write_sealed_with(rest) else { return self.broken() };
+        if sealed < rest.len() {
+            self.out.get_or_insert_default().extend(&rest[sealed..]);
+        }
+        let queued = self.queued();
+        Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
+    }
+
+    /// Seals and writes what is encoded and then `payload`, as much as the system takes; whether
+    /// all that was sealed has left, and how much of `payload` that was.
+    fn write_sealed_with(&mut self, payload: &[u8]) -> io::Result<(bool, usize)> {
+        let nothing = (true, payload.len());
+        let (Some(rare), Some(stream)) = (&mut self.rare, &self.stream) else { return Ok(nothing) };
+        let Some(sealing) = &mut rare.sealing else { return Ok(nothing) };
         let out = &mut self.out;
-        let mut taken = 0;
-        let left = sealing.write_all(stream, &mut |n| taken += n, |secure, wire| match out {
-            Some(out) => secure.seal(out, wire).map_err(broken),
-            None => {
-                secure.take_owed(wire);
-                Ok(())
+        let (mut taken, mut done) = (0, 0);
+        let left = sealing.write_all(stream, &mut |n| taken += n, |secure, wire| {
+            match out {
+                Some(out) => secure.seal(out, wire).map_err(broken)?,
+                None => secure.take_owed(wire),
             }
+            // Where that has filled a write, this seals nothing.
+            done += secure.seal_slice(&payload[done..], wire).map_err(broken)?;
+            Ok(())
         });
         if sealing.waiting() > 0 {
             // It counts beside what is encoded.
             self.gate = 0;
         }
         self.taken(taken);
-        left
-    }
-
-    /// A large message, sealed from where it lies, behind what waits. Only what the system does
-    /// not take is copied.
-    pub(super) fn write_direct_sealed(
-        &mut self,
-        head: &[u8],
-        payload: &[u8],
-    ) -> Result<Sent, SendError> {
-        self.out.get_or_insert_default().extend(head);
-        let left = match self.write_sealed() {
-            Ok(true) => self.seal_slice(payload),
-            other => other.map(|_| payload.len()),
-        };
-        let Ok(left) = left else { return self.broken() };
-        self.out.get_or_insert_default().extend(&payload[payload.len() - left..]);
-        let queued = self.queued();
-        Ok(if queued == 0 { Sent::Written } else { Sent::Queued(queued) })
-    }
-
-    /// Seals and writes as much of `payload` as the system takes; how much is left to be sealed.
-    fn seal_slice(&mut self, payload: &[u8]) -> io::Result<usize> {
-        let (Some(rare), Some(stream)) = (&mut self.rare, &self.stream) else { return Ok(0) };
-        let Some(sealing) = &mut rare.sealing else { return Ok(0) };
-        let (mut taken, mut done) = (0, 0);
-        let left = sealing.write_all(stream, &mut |n| taken += n, |secure, wire| {
-            done += secure.seal_slice(&payload[done..], wire).map_err(broken)?;
-            Ok(())
-        });
-        if sealing.waiting() > 0 {
-            self.gate = 0;
-        }
-        self.taken(taken);
-        left.map(|_| payload.len() - done)
+        left.map(|left| (left, done))
     }
 }
 

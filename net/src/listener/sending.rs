@@ -66,6 +66,8 @@ pub(super) fn gate(tuning: &Tuning) -> u32 {
 
 /// Payloads from here on are written from where they lie.
 const DIRECT: usize = 16 * 1024;
+/// The same over TLS, where sealing copies as well: what is as long as this fills a write.
+const DIRECT_SEALED: usize = 64 * 1024;
 /// A queue beyond which Pongs no longer join but replace each other.
 const REPLIES: usize = 4 * 1024;
 
@@ -124,12 +126,14 @@ impl Sending {
     /// Sends a message behind all that is encoded.
     #[inline(always)]
     fn append(&mut self, message: Message<'_>) -> Result<Sent, SendError> {
+        let (len, sealed) = (message.len(), message.len() >= DIRECT && self.is_sealed());
+        let direct = if sealed { DIRECT_SEALED } else { DIRECT };
         let (outgoing, out) = self.open()?;
-        if message.len() >= DIRECT
+        if len >= direct
             && let Some(head) = outgoing.head(message)?
         {
             self.count(message.kind());
-            if self.is_sealed() {
+            if sealed {
                 return self.write_direct_sealed(&head, message.as_bytes());
             }
             return self.write_direct(&head, message.as_bytes());

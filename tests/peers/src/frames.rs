@@ -94,7 +94,7 @@ pub fn mask_key(index: usize) -> [u8; 4] {
 ///
 /// # Errors
 /// When the server does not answer as [`check_head`] wants it.
-pub fn connect(stream: &mut TcpStream) -> Result<()> {
+pub fn connect(stream: &mut (impl Read + Write)) -> Result<()> {
     connect_with(stream, "").map(drop)
 }
 
@@ -102,7 +102,7 @@ pub fn connect(stream: &mut TcpStream) -> Result<()> {
 ///
 /// # Errors
 /// As [`connect`].
-pub fn connect_with(stream: &mut TcpStream, headers: &str) -> Result<String> {
+pub fn connect_with(stream: &mut (impl Read + Write), headers: &str) -> Result<String> {
     stream.write_all(request(headers).as_bytes())?;
     let mut head = Vec::new();
     let mut byte = [0];

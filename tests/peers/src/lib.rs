@@ -1,6 +1,7 @@
 //! What the measuring programs share: arguments, frames made by hand, processes, statistics.
 
 pub mod args;
+pub mod bare;
 pub mod contest;
 pub mod crowd;
 pub mod frames;
@@ -10,6 +11,9 @@ pub mod run;
 pub mod servers;
 pub mod stats;
 pub mod table;
+pub mod tls;
+pub mod transport;
+pub mod trips;
 pub mod wire;
 
 /// Any failure ends a measurement: there is nobody to recover for.

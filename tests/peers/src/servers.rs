@@ -3,6 +3,9 @@
 use crate::Result;
 use crate::args::Args;
 
+/// Room for every message of the comparisons.
+pub const MAX_MESSAGE: usize = 16 << 20;
+
 /// The echo servers that `peer-server` holds.
 pub const PEERS: [&str; 9] = [
     "limit",
@@ -25,6 +28,14 @@ pub const BROADCAST: [&str; 3] = [
 
 /// Those that echo compressed. The other peers cannot.
 pub const DEFLATE: [&str; 2] = ["sockudo-ws-deflate", "yawc-deflate"];
+
+/// Those that echo over TLS, wirewright's among them: one profile has built them all.
+pub const TLS: [&str; 4] = [
+    "wirewright-tls",
+    "limit-tls",
+    "tokio-tungstenite-tls",
+    "tokio-tungstenite-tls-batched",
+];
 
 /// A server to measure: how it is called and how it is started.
 #[derive(Clone, Debug)]
@@ -98,4 +109,13 @@ pub fn one(args: &mut Args) -> Result<Contestant> {
         })
     };
     named.map_or_else(usual, Ok)
+}
+
+/// As [`one`], over TLS, where wirewright's is the usual one.
+///
+/// # Errors
+/// As [`contestants`].
+pub fn one_over_tls(args: &mut Args) -> Result<Contestant> {
+    let named = among(&TLS, args, &["wirewright-tls"])?.into_iter().next();
+    Ok(named.ok_or("a server is needed")?)
 }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
@@ -15,10 +15,11 @@ use wirewright_peers::Result;
 use wirewright_peers::args::Args;
 use wirewright_peers::frames::{self, BINARY, Frame, mask_key};
 use wirewright_peers::histogram::Histogram;
-use wirewright_peers::process;
+use wirewright_peers::transport::Transport;
+use wirewright_peers::{process, tls};
 
 const USAGE: &str = "load ADDR [--connections N] [--in-flight N] [--size BYTES] [--seconds S] \
-    [--warm-up S] [--masked-echo] [--server-pid PID] [--core N]";
+    [--warm-up S] [--masked-echo] [--tls] [--server-pid PID] [--core N]";
 
 /// Above this, frames are written from one copy: memory traffic of the load's own would show.
 const LARGE: usize = 16 * 1024;
@@ -31,6 +32,7 @@ struct Plan {
     seconds: f64,
     warm_up: f64,
     masked_echo: bool,
+    tls: bool,
     server_pid: Option<u32>,
 }
 
@@ -50,6 +52,7 @@ fn plan() -> Result<Plan> {
         seconds: args.option("--seconds")?.unwrap_or(2.0),
         warm_up: args.option("--warm-up")?.unwrap_or(0.5),
         masked_echo: args.flag("--masked-echo"),
+        tls: args.flag("--tls"),
         server_pid: args.option("--server-pid")?,
     };
     args.finish()?;
@@ -120,7 +123,7 @@ fn payload(size: usize) -> Vec<u8> {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Transport,
     /// Where in the script the next byte to send stands, and how many may go.
     position: usize,
     owed: usize,
@@ -134,11 +137,11 @@ struct Connection {
 
 impl Connection {
     fn open(plan: &Plan, script: &Script) -> Result<Self> {
-        let mut stream = TcpStream::connect(plan.addr)?;
-        stream.set_nodelay(true)?;
+        let config = plan.tls.then(|| tls::client_config(false)).transpose()?;
+        let mut stream = Transport::connect(plan.addr, config.as_ref())?;
         frames::connect(&mut stream)?;
         check_one_echo(&mut stream, script, plan)?;
-        stream.set_nonblocking(true)?;
+        stream.tcp().set_nonblocking(true)?;
         let sent = VecDeque::with_capacity(plan.in_flight + 1);
         Ok(Self {
             stream,
@@ -194,27 +197,27 @@ impl Connection {
     }
 
     fn flush(&mut self, script: &Script) -> Result<()> {
-        self.blocked = false;
+        let flushed = self.write(script).and_then(|()| self.stream.flush());
+        self.blocked = matches!(&flushed, Err(error) if error.kind() == ErrorKind::WouldBlock);
+        if self.blocked {
+            return Ok(());
+        }
+        Ok(flushed?)
+    }
+
+    fn write(&mut self, script: &Script) -> std::io::Result<()> {
         while self.owed > 0 {
             let end = script.outgoing.len().min(self.position + self.owed);
-            match self.stream.write(&script.outgoing[self.position..end]) {
-                Ok(written) => {
-                    self.position = (self.position + written) % script.period;
-                    self.owed -= written;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.blocked = true;
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
-            }
+            let written = self.stream.write(&script.outgoing[self.position..end])?;
+            self.position = (self.position + written) % script.period;
+            self.owed -= written;
         }
         Ok(())
     }
 }
 
 /// The one time that the payload is compared too.
-fn check_one_echo(stream: &mut TcpStream, script: &Script, plan: &Plan) -> Result<()> {
+fn check_one_echo(stream: &mut Transport, script: &Script, plan: &Plan) -> Result<()> {
     stream.write_all(&script.outgoing[..script.sent_frame])?;
     let mut expected = script.echo_head.clone();
     if plan.masked_echo {
@@ -291,7 +294,13 @@ impl Load {
             connection.flush(&self.script)?;
         }
         if flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP) {
-            let read = connection.stream.read(&mut self.buffer)?;
+            let read = match connection.stream.read(&mut self.buffer) {
+                // Part of a record.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return self.watch(index, was_blocked);
+                }
+                read => read?,
+            };
             if read == 0 {
                 return Err("the server closed a connection".into());
             }

@@ -2,20 +2,22 @@
 //! message has been echoed on each.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::{FlushCompress, FlushDecompress};
+use rustls::ClientConfig;
 use serde_json::json;
 use wirewright_peers::args::Args;
 use wirewright_peers::frames::{self, BINARY, Frame, mask_key};
 use wirewright_peers::process::{self, Memory, Server};
-use wirewright_peers::servers::{self, Contestant, DEFLATE};
+use wirewright_peers::servers::{self, Contestant, DEFLATE, TLS};
 use wirewright_peers::table::Table;
-use wirewright_peers::{Result, stats};
+use wirewright_peers::transport::Transport;
+use wirewright_peers::{Result, stats, tls};
 
 const USAGE: &str = "memory [--servers NAME,…] [--server NAME='COMMAND {addr}']… \
-    [--connections N] [--rounds N] [--compression] [--json FILE]";
+    [--connections N] [--rounds N] [--compression | --tls] [--json FILE]";
 
 /// Batching changes no buffer that is worth a line, and the limit keeps no protocol state.
 const DEFAULT: [&str; 4] = [
@@ -24,6 +26,9 @@ const DEFAULT: [&str; 4] = [
     "sockudo-ws",
     "tokio-tungstenite",
 ];
+
+/// The limit is rustls alone.
+const OVER_TLS: [&str; 3] = ["wirewright-tls", "limit-tls", "tokio-tungstenite-tls"];
 
 /// The end of a flush, which is left out (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
@@ -47,6 +52,7 @@ struct Cost {
 struct Plan {
     connections: usize,
     compressed: bool,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 fn measure(contestant: &Contestant, plan: &Plan) -> Result<Cost> {
@@ -54,7 +60,7 @@ fn measure(contestant: &Contestant, plan: &Plan) -> Result<Cost> {
     let before = settled(&server)?;
     let mut streams = Vec::with_capacity(plan.connections);
     for _ in 0..plan.connections {
-        let mut stream = TcpStream::connect(server.addr)?;
+        let mut stream = Transport::connect(server.addr, plan.tls.as_ref())?;
         open(&mut stream, plan.compressed)?;
         streams.push(stream);
     }
@@ -72,7 +78,7 @@ fn measure(contestant: &Contestant, plan: &Plan) -> Result<Cost> {
     })
 }
 
-fn open(stream: &mut TcpStream, compressed: bool) -> Result<()> {
+fn open(stream: &mut Transport, compressed: bool) -> Result<()> {
     let headers = if compressed { OFFER } else { "" };
     let head = frames::connect_with(stream, headers)?.to_ascii_lowercase();
     if head.contains("permessage-deflate") != compressed {
@@ -82,7 +88,7 @@ fn open(stream: &mut TcpStream, compressed: bool) -> Result<()> {
 }
 
 /// Sends [`TEXT`] compressed, as the first message of a window, and gets it back as such a one.
-fn echo_deflated(stream: &mut TcpStream) -> Result<()> {
+fn echo_deflated(stream: &mut Transport) -> Result<()> {
     let mut deflate = flate2::Compress::new(flate2::Compression::default(), false);
     let mut payload = Vec::with_capacity(256);
     deflate.compress_vec(TEXT, &mut payload, FlushCompress::Sync)?;
@@ -118,7 +124,7 @@ fn settled(server: &Server) -> Result<Memory> {
     process::memory(server.pid())
 }
 
-fn echo(stream: &mut TcpStream) -> Result<()> {
+fn echo(stream: &mut Transport) -> Result<()> {
     let payload = [7; 64];
     let mut message = Vec::new();
     let mask = Some(mask_key(0));
@@ -134,6 +140,8 @@ fn echo(stream: &mut TcpStream) -> Result<()> {
     stream.read_exact(&mut echo)?;
     match frames::parse(&echo) {
         Some((_, echoed, [])) if echoed == payload => Ok(()),
+        // The limit's, of which as much is left as the key is longer.
+        _ if echo == message[..66] => Ok(stream.read_exact(&mut echo[..4])?),
         _ => Err("the echo differs from the message".into()),
     }
 }
@@ -143,10 +151,15 @@ fn main() -> Result<()> {
     let plan = Plan {
         connections: args.option("--connections")?.unwrap_or(10_000),
         compressed: args.flag("--compression"),
+        tls: args
+            .flag("--tls")
+            .then(|| tls::client_config(false))
+            .transpose()?,
     };
-    let contestants = match plan.compressed {
-        true => servers::among(&DEFLATE, &mut args, &DEFLATE)?,
-        false => servers::contestants(&mut args, &DEFAULT)?,
+    let contestants = match (plan.compressed, &plan.tls) {
+        (true, _) => servers::among(&DEFLATE, &mut args, &DEFLATE)?,
+        (false, Some(_)) => servers::among(&TLS, &mut args, &OVER_TLS)?,
+        (false, None) => servers::contestants(&mut args, &DEFAULT)?,
     };
     let connections = plan.connections;
     let rounds: usize = args.option("--rounds")?.unwrap_or(3);

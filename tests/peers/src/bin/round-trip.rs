@@ -5,109 +5,23 @@
 //! has. Processor time is that of the calling thread; what drives idle clients in the background
 //! is a thread of its own, on the same core, and has a line below the table.
 
-use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tungstenite::protocol::Role;
-use wirewright::{Client, MessageBuf};
 use wirewright_peers::args::Args;
-use wirewright_peers::frames::{self, BINARY, Frame, mask_key};
 use wirewright_peers::process::{self, Server};
 use wirewright_peers::servers;
 use wirewright_peers::stats::{interleave, median, spread};
-use wirewright_peers::table::{Table, figure};
-use wirewright_peers::{Result, contest::Contestant};
+use wirewright_peers::table::{self, Table, figure};
+use wirewright_peers::{Result, contest::Contestant, trips};
 
-const USAGE: &str = "round-trip [--servers NAME | --server NAME='COMMAND {addr}'] \
-    [--only CLIENT,…] [--size BYTES] [--rounds N] [--trips N] [--server-core N] \
+const USAGE: &str = "round-trip [--tls] [--servers NAME | --server NAME='COMMAND {addr}'] \
+    [--only CLIENT,…] [--size BYTES,…] [--rounds N] [--trips N] [--server-core N] \
     [--client-core N] [--json FILE]";
 
-type Make = fn(SocketAddr, &[u8]) -> Result<Contestant>;
-
-const CLIENTS: [(&str, Make); 4] = [
-    ("TcpStream", bare),
-    ("tungstenite", tungstenite),
-    ("wirewright", |addr, payload| {
-        wirewright("wirewright", true, addr, payload)
-    }),
-    ("wirewright without custody", |addr, payload| {
-        wirewright("wirewright without custody", false, addr, payload)
-    }),
-];
-
-/// The floor: the same bytes on the same socket, and nothing else.
-fn bare(addr: SocketAddr, payload: &[u8]) -> Result<Contestant> {
-    let mut stream = frames::open(addr)?;
-    let (mut message, mut expected) = (Vec::new(), Vec::new());
-    let mask = Some(mask_key(0));
-    Frame {
-        fin: true,
-        opcode: BINARY,
-        mask,
-        payload,
-    }
-    .write_to(&mut message);
-    Frame {
-        fin: true,
-        opcode: BINARY,
-        mask: None,
-        payload,
-    }
-    .write_to(&mut expected);
-    let mut echo = vec![0; expected.len()];
-    let run = move |_| {
-        stream.write_all(&message)?;
-        stream.read_exact(&mut echo)?;
-        right(echo == expected)
-    };
-    Ok(Contestant {
-        name: "TcpStream",
-        run: Box::new(run),
-    })
-}
-
-fn tungstenite(addr: SocketAddr, payload: &[u8]) -> Result<Contestant> {
-    let stream = frames::open(addr)?;
-    let mut socket = tungstenite::WebSocket::from_raw_socket(stream, Role::Client, None);
-    let payload = bytes::Bytes::copy_from_slice(payload);
-    let run = move |_| {
-        socket.send(tungstenite::Message::Binary(payload.clone()))?;
-        right(socket.read()?.into_data() == payload)
-    };
-    Ok(Contestant {
-        name: "tungstenite",
-        run: Box::new(run),
-    })
-}
-
-fn wirewright(
-    name: &'static str,
-    custody: bool,
-    addr: SocketAddr,
-    payload: &[u8],
-) -> Result<Contestant> {
-    let client = Client::builder(&format!("ws://{addr}/")).custody(custody);
-    let client = client.connect()?;
-    let (payload, mut message) = (payload.to_vec(), MessageBuf::new());
-    let run = move |_| {
-        client.write_binary(&payload)?;
-        right(client.read_into(&mut message)? && message.message().as_bytes() == payload)
-    };
-    Ok(Contestant {
-        name,
-        run: Box::new(run),
-    })
-}
-
-fn right(echo: bool) -> Result<()> {
-    if echo {
-        Ok(())
-    } else {
-        Err("the echo differs from the message".into())
-    }
-}
+/// From this size on, fewer trips make a round.
+const LARGE: usize = 16 * 1024;
 
 /// What one burst took.
 struct Burst {
@@ -136,9 +50,10 @@ fn burst(contestant: &mut Contestant, trips: usize) -> Result<Burst> {
 }
 
 struct Options {
+    tls: bool,
     server: servers::Contestant,
     only: Option<Vec<String>>,
-    size: usize,
+    sizes: Vec<usize>,
     rounds: usize,
     trips: usize,
     server_core: usize,
@@ -148,10 +63,22 @@ struct Options {
 
 fn options() -> Result<Options> {
     let mut args = Args::from_env();
+    let tls = args.flag("--tls");
+    let sizes = args
+        .list("--size")?
+        .unwrap_or_else(|| vec!["64".to_owned()]);
     let options = Options {
-        server: servers::one(&mut args)?,
+        tls,
+        server: if tls {
+            servers::one_over_tls(&mut args)?
+        } else {
+            servers::one(&mut args)?
+        },
         only: args.list("--only")?,
-        size: args.option("--size")?.unwrap_or(64),
+        sizes: sizes
+            .iter()
+            .map(|size| size.parse())
+            .collect::<Result<_, _>>()?,
         rounds: args.option("--rounds")?.unwrap_or(21),
         trips: args.option("--trips")?.unwrap_or(5_000),
         server_core: args.option("--server-core")?.unwrap_or(0),
@@ -165,13 +92,15 @@ fn options() -> Result<Options> {
 }
 
 /// Those that are wanted, connected.
-fn clients(options: &Options, addr: SocketAddr) -> Result<Vec<Contestant>> {
-    let payload: Vec<u8> = (0..options.size).map(|index| index as u8).collect();
+fn clients(options: &Options, addr: SocketAddr, size: usize) -> Result<Vec<Contestant>> {
+    let payload: Vec<u8> = (0..size).map(|index| index as u8).collect();
     let wanted = |name: &str| match &options.only {
         Some(only) => only.iter().any(|one| one == name),
         None => true,
     };
-    let chosen = CLIENTS.iter().filter(|(name, _)| wanted(name));
+    let chosen = trips::clients(options.tls)
+        .iter()
+        .filter(|(name, _)| wanted(name));
     let clients: Vec<_> = chosen
         .map(|(_, make)| make(addr, &payload))
         .collect::<Result<_>>()?;
@@ -204,42 +133,44 @@ fn background() -> Result<f64> {
     Ok(others.map(|(_, micros)| micros).sum())
 }
 
-fn main() -> Result<()> {
-    let options = options()?;
-    let server = Server::start(&options.server.command, Some(options.server_core))?;
-    process::pin_to(options.client_core)?;
-    let mut clients = clients(&options, server.addr)?;
+/// All clients with one size: prints the table, and gives the entry in the file.
+fn measure(options: &Options, addr: SocketAddr, size: usize) -> Result<Value> {
+    // A large message takes so much longer that fewer do.
+    let trips = options.trips.div_ceil(1 + size / LARGE);
+    let mut clients = clients(options, addr, size)?;
     for client in &mut clients {
-        burst(client, options.trips)?;
+        burst(client, trips)?;
     }
     let mut bursts: Vec<Vec<Burst>> = clients.iter().map(|_| Vec::new()).collect();
     let (start, before) = (Instant::now(), background()?);
     for index in interleave(clients.len(), options.rounds) {
-        bursts[index].push(burst(&mut clients[index], options.trips)?);
+        bursts[index].push(burst(&mut clients[index], trips)?);
     }
     let idle = (background()? - before) / start.elapsed().as_secs_f64();
 
-    let mut table = Table::new([
-        "client, µs",
-        "p50",
-        "least",
-        "most",
-        "p90",
-        "p99",
-        "cpu",
-        "least",
-        "most",
-    ]);
+    let heads = ["p50", "least", "most", "p90", "p99", "cpu", "least", "most"];
+    let first = format!("client, {}, µs", table::bytes(size));
+    let mut table = Table::new([first.as_str()].into_iter().chain(heads));
     let mut results = serde_json::Map::new();
     for (client, bursts) in clients.iter().zip(&bursts) {
         let result = report(client, bursts, &mut table);
         results.insert(client.name.to_owned(), result);
     }
     println!("{}", table.markdown());
-    println!("The background took {} µs of each second.", figure(idle));
-    let all = json!({
-        "size": options.size, "rounds": options.rounds, "trips": options.trips,
-        "clients": results, "background_us_per_second": idle,
-    });
+    println!("The background took {} µs of each second.\n", figure(idle));
+    Ok(json!({
+        "size": size, "trips": trips, "clients": results, "background_us_per_second": idle,
+    }))
+}
+
+fn main() -> Result<()> {
+    let options = options()?;
+    let server = Server::start(&options.server.command, Some(options.server_core))?;
+    process::pin_to(options.client_core)?;
+    let sizes = options
+        .sizes
+        .iter()
+        .map(|size| measure(&options, server.addr, *size));
+    let all = json!({ "rounds": options.rounds, "sizes": sizes.collect::<Result<Vec<_>>>()? });
     Ok(std::fs::write(options.json, format!("{all:#}\n"))?)
 }

@@ -9,14 +9,15 @@ use rows::Row;
 use serde_json::Value;
 use wirewright_peers::args::Args;
 use wirewright_peers::process::{Cores, Server, spawn_on};
-use wirewright_peers::servers::{self, Contestant, PEERS, sibling};
+use wirewright_peers::servers::{self, Contestant, PEERS, TLS, sibling};
 use wirewright_peers::{Result, process, stats};
 
-const USAGE: &str = "echo [--servers NAME,…] [--server NAME='COMMAND {addr}']… [--rows NAME,…] \
-    [--rounds N] [--seconds S] [--warm-up S] [--server-core N,…] [--load-core N] \
+const USAGE: &str = "echo [--tls] [--servers NAME,…] [--server NAME='COMMAND {addr}']… \
+    [--rows NAME,…] [--rounds N] [--seconds S] [--warm-up S] [--server-core N,…] [--load-core N] \
     [--json FILE] [--list]";
 
 struct Options {
+    tls: bool,
     contestants: Vec<Contestant>,
     rows: Vec<Row>,
     rounds: usize,
@@ -29,9 +30,15 @@ struct Options {
 
 fn options() -> Result<Options> {
     let mut args = Args::from_env();
+    let tls = args.flag("--tls");
+    let contestants = match tls {
+        true => servers::among(&TLS, &mut args, &TLS)?,
+        false => servers::contestants(&mut args, &PEERS)?,
+    };
     let options = Options {
-        contestants: servers::contestants(&mut args, &PEERS)?,
-        rows: rows::chosen(args.list("--rows")?)?,
+        tls,
+        contestants,
+        rows: rows::chosen(args.list("--rows")?, tls)?,
         rounds: args.option("--rounds")?.unwrap_or(5),
         seconds: args.option("--seconds")?.unwrap_or(2.0),
         warm_up: args.option("--warm-up")?.unwrap_or(0.5),
@@ -67,8 +74,11 @@ fn measure(options: &Options, contestant: &Contestant, row: &Row) -> Result<Valu
         .args(["--warm-up", &options.warm_up.to_string()])
         .args(["--server-pid", &server.pid().to_string()])
         .stderr(Stdio::inherit());
-    if contestant.name == "limit" {
+    if contestant.name.starts_with("limit") {
         load.arg("--masked-echo");
+    }
+    if options.tls {
+        load.arg("--tls");
     }
     let output = spawn_on(Some(options.load_core), || load.output())?;
     if !output.status.success() {

@@ -51,9 +51,25 @@ fn all() -> Vec<Row> {
     rows
 }
 
+/// The same over TLS, where records have 16 KiB at most.
+fn over_tls() -> Vec<Row> {
+    let sizes = [20, 100, 1024, 16_384, 1_048_576];
+    let rows = sizes.map(|size| {
+        let depths = if size < 1 << 20 { [1, 32] } else { [1, 2] };
+        depths.map(|in_flight| Row {
+            connections: 10,
+            in_flight,
+            size,
+        })
+    });
+    rows.concat()
+}
+
 /// Every row, or those named; a name need not be one of the usual rows.
-pub fn chosen(names: Option<Vec<String>>) -> Result<Vec<Row>> {
-    let Some(names) = names else { return Ok(all()) };
+pub fn chosen(names: Option<Vec<String>>, tls: bool) -> Result<Vec<Row>> {
+    let Some(names) = names else {
+        return Ok(if tls { over_tls() } else { all() });
+    };
     names.iter().map(|name| parse(name)).collect()
 }
 

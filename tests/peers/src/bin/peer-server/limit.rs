@@ -1,20 +1,26 @@
 //! The limit: what the kernel takes when nobody looks at the frames.
 //!
 //! After the handshake it sends back what it reads, byte for byte: one read and one write per
-//! wake-up. The echoes are still masked, which `load --masked-echo` expects.
+//! wake-up. The echoes are still masked, which `load --masked-echo` expects. Over TLS it opens and
+//! seals them with rustls alone.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
+use rustls::ServerConfig;
+use wirewright_peers::bare::Bare;
 use wirewright_peers::{Result, frames};
 
 const LISTENER: u64 = u64::MAX;
 
 struct Connection {
     stream: TcpStream,
+    tls: Option<Bare>,
     /// The request so far; `None` once it has been answered.
     head: Option<Vec<u8>>,
     /// What a full socket did not take. While there is any, nothing is read.
@@ -25,10 +31,18 @@ struct Limit {
     epoll: OwnedFd,
     listener: TcpListener,
     connections: Vec<Option<Connection>>,
-    buffer: Vec<u8>,
+    tls: Option<Arc<ServerConfig>>,
+    scratch: Scratch,
 }
 
-pub fn serve(addr: SocketAddr) -> Result<()> {
+/// What all connections have together.
+struct Scratch {
+    buffer: Vec<u8>,
+    plain: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+pub fn serve(addr: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Result<()> {
     let listener = TcpListener::bind(addr)?;
     listener.set_nonblocking(true)?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -39,11 +53,17 @@ pub fn serve(addr: SocketAddr) -> Result<()> {
         EventFlags::IN,
     )?;
     let buffer = vec![0; 512 * 1024];
+    let scratch = Scratch {
+        buffer,
+        plain: Vec::new(),
+        sealed: Vec::new(),
+    };
     let mut limit = Limit {
         epoll,
         listener,
         connections: Vec::new(),
-        buffer,
+        tls,
+        scratch,
     };
     println!("listening on {addr}");
     let mut events: Vec<epoll::Event> = Vec::with_capacity(1024);
@@ -80,10 +100,13 @@ impl Limit {
             EventData::new_u64(index as u64),
             EventFlags::IN,
         )?;
+        let tls = self.tls.clone().map(Bare::new).transpose()?;
+        let (head, unsent) = (Some(Vec::new()), Vec::new());
         let connection = Connection {
             stream,
-            head: Some(Vec::new()),
-            unsent: Vec::new(),
+            tls,
+            head,
+            unsent,
         };
         self.connections[index] = Some(connection);
         Ok(())
@@ -94,7 +117,7 @@ impl Limit {
             return Ok(());
         };
         let was_blocked = !connection.unsent.is_empty();
-        let alive = match connection.turn(&mut self.buffer) {
+        let alive = match connection.turn(&mut self.scratch) {
             Ok(alive) => alive,
             Err(error) if error.is::<std::io::Error>() => false,
             Err(error) => return Err(error),
@@ -117,30 +140,51 @@ impl Limit {
 }
 
 impl Connection {
-    fn turn(&mut self, buffer: &mut [u8]) -> Result<bool> {
+    fn turn(&mut self, scratch: &mut Scratch) -> Result<bool> {
         if !self.unsent.is_empty() {
             let written = write(&mut self.stream, &self.unsent)?;
             self.unsent.drain(..written);
             return Ok(true);
         }
-        let read = match self.stream.read(buffer) {
+        let read = match self.stream.read(&mut scratch.buffer) {
             Ok(0) => return Ok(false),
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
             Err(error) => return Err(error.into()),
         };
-        if let Some(head) = &mut self.head {
-            head.extend_from_slice(&buffer[..read]);
-            if let Some(response) = frames::response_to(head, "")? {
-                self.stream.write_all(response.as_bytes())?;
-                self.head = None;
-            }
-            return Ok(true);
-        }
-        let written = write(&mut self.stream, &buffer[..read])?;
-        self.unsent.extend_from_slice(&buffer[written..read]);
-        Ok(true)
+        let read = &mut scratch.buffer[..read];
+        let Some(tls) = &mut self.tls else {
+            let answer = answer(&mut self.head, read)?;
+            return send(&mut self.stream, &answer, &mut self.unsent);
+        };
+        let (plain, sealed) = (&mut scratch.plain, &mut scratch.sealed);
+        plain.clear();
+        sealed.clear();
+        tls.open(read, plain, sealed)?;
+        tls.seal(&answer(&mut self.head, plain)?, sealed)?;
+        send(&mut self.stream, sealed, &mut self.unsent)
     }
+}
+
+/// The response once the request is there, nothing before, and the same bytes behind it.
+fn answer<'b>(head: &mut Option<Vec<u8>>, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>> {
+    let Some(request) = head else {
+        return Ok(bytes.into());
+    };
+    request.extend_from_slice(bytes);
+    let Some(response) = frames::response_to(request, "")? else {
+        return Ok([].as_slice().into());
+    };
+    *head = None;
+    Ok(response.into_bytes().into())
+}
+
+fn send(stream: &mut TcpStream, bytes: &[u8], unsent: &mut Vec<u8>) -> Result<bool> {
+    if !bytes.is_empty() {
+        let written = write(stream, bytes)?;
+        unsent.extend_from_slice(&bytes[written..]);
+    }
+    Ok(true)
 }
 
 fn write(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<usize> {

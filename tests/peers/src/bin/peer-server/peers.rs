@@ -13,12 +13,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_websockets::{Limits, ServerBuilder};
 use tungstenite::protocol::WebSocketConfig;
+use wirewright_peers::servers::MAX_MESSAGE;
 use wirewright_peers::{Result, frames};
 
 use crate::corked::Corked;
-
-/// Room for every message of the comparison.
-const MAX_MESSAGE: usize = 16 << 20;
 
 pub fn serve<F>(addr: SocketAddr, echo: impl Fn(TcpStream) -> F) -> Result<()>
 where
@@ -177,9 +175,10 @@ pub async fn sockudo_batched(stream: TcpStream) -> Result<()> {
     echo_batched(accept_sockudo(stream).await?, is_sockudo_data).await
 }
 
-type TokioTungstenite = tokio_tungstenite::WebSocketStream<TcpStream>;
-
-async fn accept_tokio_tungstenite(stream: TcpStream) -> Result<TokioTungstenite> {
+async fn accept_tokio_tungstenite<S>(stream: S) -> Result<tokio_tungstenite::WebSocketStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let config = WebSocketConfig::default().max_frame_size(Some(MAX_MESSAGE));
     Ok(tokio_tungstenite::accept_async_with_config(stream, Some(config)).await?)
 }
@@ -188,10 +187,16 @@ fn is_tungstenite_data(message: &tungstenite::Message) -> bool {
     message.is_text() || message.is_binary()
 }
 
-pub async fn tokio_tungstenite(stream: TcpStream) -> Result<()> {
+pub async fn tokio_tungstenite<S>(stream: S) -> Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     echo(accept_tokio_tungstenite(stream).await?, is_tungstenite_data).await
 }
 
-pub async fn tokio_tungstenite_batched(stream: TcpStream) -> Result<()> {
+pub async fn tokio_tungstenite_batched<S>(stream: S) -> Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     echo_batched(accept_tokio_tungstenite(stream).await?, is_tungstenite_data).await
 }

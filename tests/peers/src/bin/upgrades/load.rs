@@ -1,13 +1,16 @@
 //! One thread, one epoll, and in each place a connection that waits for its answer.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 use rustix::net::sockopt::set_socket_linger;
+use rustls::ClientConfig;
+use wirewright_peers::transport::Transport;
 use wirewright_peers::{Result, frames};
 
 /// Longer than any server takes for a handshake.
@@ -17,29 +20,38 @@ const PATIENCE: Timespec = Timespec {
 };
 
 struct Opening {
-    stream: TcpStream,
+    stream: Transport,
     /// The server's head so far.
     head: Vec<u8>,
 }
 
 pub struct Load {
     addr: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
     epoll: OwnedFd,
     request: String,
     openings: Vec<Opening>,
     /// Done so far.
     pub upgrades: u64,
+    /// Those of them that resumed a session.
+    pub resumed: u64,
 }
 
 impl Load {
     /// Opens as many connections as are to be in flight.
-    pub fn start(addr: SocketAddr, in_flight: usize) -> Result<Self> {
+    pub fn start(
+        addr: SocketAddr,
+        tls: Option<Arc<ClientConfig>>,
+        in_flight: usize,
+    ) -> Result<Self> {
         let mut load = Self {
             addr,
+            tls,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             request: frames::request(""),
             openings: Vec::with_capacity(in_flight),
             upgrades: 0,
+            resumed: 0,
         };
         for index in 0..in_flight {
             let opening = load.open(index)?;
@@ -48,9 +60,11 @@ impl Load {
         Ok(load)
     }
 
-    /// A connection whose request is on its way. On loopback neither step waits for the server.
+    /// A connection whose request is on its way, or over TLS the hello before it. On loopback
+    /// neither step waits for the server.
     fn open(&self, index: usize) -> Result<Opening> {
-        let mut stream = TcpStream::connect(self.addr)?;
+        let mut stream = Transport::connect(self.addr, self.tls.as_ref())?;
+        stream.tcp().set_nonblocking(true)?;
         stream.write_all(self.request.as_bytes())?;
         let data = epoll::EventData::new_u64(index as u64);
         epoll::add(&self.epoll, &stream, data, epoll::EventFlags::IN)?;
@@ -81,15 +95,20 @@ impl Load {
     fn turn(&mut self, index: usize) -> Result<()> {
         let Opening { stream, head } = &mut self.openings[index];
         let mut buffer = [0; 1024];
-        let read = stream.read(&mut buffer)?;
+        let read = match stream.read(&mut buffer) {
+            // The handshake of TLS goes on.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            read => read?,
+        };
         if read == 0 {
             return Err("the handshake ended early".into());
         }
         head.extend_from_slice(&buffer[..read]);
         if head.ends_with(b"\r\n\r\n") {
             frames::check_head(head)?;
-            set_socket_linger(&*stream, Some(Duration::ZERO))?;
+            set_socket_linger(stream.tcp(), Some(Duration::ZERO))?;
             self.upgrades += 1;
+            self.resumed += u64::from(stream.is_resumed());
             self.openings[index] = self.open(index)?;
         }
         Ok(())

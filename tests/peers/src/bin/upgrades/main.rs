@@ -2,20 +2,22 @@
 
 mod load;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use load::Load;
+use rustls::ClientConfig;
 use serde_json::json;
 use wirewright_peers::args::Args;
 use wirewright_peers::process::{self, Server};
 use wirewright_peers::run::Run;
-use wirewright_peers::servers::{self, Contestant};
+use wirewright_peers::servers::{self, Contestant, TLS};
 use wirewright_peers::table::{Table, figure};
-use wirewright_peers::{Result, stats};
+use wirewright_peers::{Result, stats, tls};
 
-const USAGE: &str = "upgrades [--servers NAME,…] [--server NAME='COMMAND {addr}']… \
-    [--in-flight N] [--rounds N] [--seconds S] [--warm-up S] [--server-core N] [--load-core N] \
-    [--json FILE]";
+const USAGE: &str = "upgrades [--tls [--resumed]] [--servers NAME,…] \
+    [--server NAME='COMMAND {addr}']… [--in-flight N] [--rounds N] [--seconds S] \
+    [--warm-up S] [--server-core N] [--load-core N] [--json FILE]";
 
 /// Batching is of no use to a handshake.
 const DEFAULT: [&str; 5] = [
@@ -26,7 +28,19 @@ const DEFAULT: [&str; 5] = [
     "tokio-tungstenite",
 ];
 
+/// The limit is rustls alone.
+const OVER_TLS: [&str; 3] = ["wirewright-tls", "limit-tls", "tokio-tungstenite-tls"];
+
+/// What each connection begins with.
+#[derive(Clone, Copy, PartialEq)]
+enum Security {
+    None,
+    Full,
+    Resumed,
+}
+
 struct Options {
+    security: Security,
     contestants: Vec<Contestant>,
     in_flight: usize,
     warm_up: f64,
@@ -35,8 +49,19 @@ struct Options {
 
 fn options() -> Result<Options> {
     let mut args = Args::from_env();
+    let security = match (args.flag("--tls"), args.flag("--resumed")) {
+        (false, false) => Security::None,
+        (false, true) => return Err("without --tls there is nothing to resume".into()),
+        (true, false) => Security::Full,
+        (true, true) => Security::Resumed,
+    };
+    let contestants = match security {
+        Security::None => servers::contestants(&mut args, &DEFAULT)?,
+        _ => servers::among(&TLS, &mut args, &OVER_TLS)?,
+    };
     let options = Options {
-        contestants: servers::contestants(&mut args, &DEFAULT)?,
+        security,
+        contestants,
         in_flight: args.option("--in-flight")?.unwrap_or(16),
         warm_up: args.option("--warm-up")?.unwrap_or(0.3),
         run: Run::from_args(&mut args, "upgrades", 5, 2.0)?,
@@ -45,21 +70,36 @@ fn options() -> Result<Options> {
     Ok(options)
 }
 
+impl Security {
+    fn config(self) -> Result<Option<Arc<ClientConfig>>> {
+        let config = || tls::client_config(self == Self::Resumed);
+        (self != Self::None).then(config).transpose()
+    }
+}
+
 /// Upgrades a second; user and system time of the server, and time of the load, for each in µs.
 type Figures = [f64; 4];
 
 fn measure(options: &Options, contestant: &Contestant) -> Result<Figures> {
     let server = Server::start(&contestant.command, Some(options.run.server_core))?;
-    let mut load = Load::start(server.addr, options.in_flight)?;
+    let mut load = Load::start(server.addr, options.security.config()?, options.in_flight)?;
     load.run(Instant::now() + Duration::from_secs_f64(options.warm_up))?;
 
     let cpu = || process::cpu_micros(server.pid());
-    load.upgrades = 0;
+    (load.upgrades, load.resumed) = (0, 0);
     let (start, before, own) = (Instant::now(), cpu()?, process::thread_micros()?);
     load.run(start + Duration::from_secs_f64(options.run.seconds))?;
     let (seconds, after) = (start.elapsed().as_secs_f64(), cpu()?);
     let own = process::thread_micros()? - own;
 
+    let resumed = if options.security == Security::Resumed {
+        load.upgrades
+    } else {
+        0
+    };
+    if load.resumed != resumed {
+        return Err(format!("{} of {} sessions resumed", load.resumed, load.upgrades).into());
+    }
     let upgrades = load.upgrades.max(1) as f64;
     let (user, system) = (after.0 - before.0, after.1 - before.1);
     let [user, system, own] = [user, system, own].map(|micros| micros / upgrades);
