@@ -74,7 +74,7 @@ fn both_sides_write_through_small_buffers_and_nothing_is_lost() {
     };
     let listener = plain().tls(Scrambled).max_queued(64 << 20).route("/", service);
     let listener = listener.listen("127.0.0.1:0").unwrap();
-    let client = towards(&listener).send_buffer(Some(4096)).receive_buffer(Some(4096));
+    let client = towards(&listener).send_buffer(Some(4096)).receive_buffer(Some(32 << 10));
     let client = client.connect().unwrap();
     let caller = caller.recv().unwrap();
     let len = |n: u32| (n as usize * 37) % 5000;
@@ -335,7 +335,8 @@ fn s36_what_waits_is_within_the_cap() {
     };
     let builder = plain().tls(Scrambled).max_queued(200_000);
     let listener = builder.route("/", service).listen("127.0.0.1:0").unwrap();
-    let client = towards(&listener).receive_buffer(Some(4096)).custody(false).connect().unwrap();
+    let client =
+        towards(&listener).receive_buffer(Some(32 << 10)).custody(false).connect().unwrap();
     let (most, queued, full) = length.recv().unwrap();
     assert!(most <= 200_000 + 10_100, "{most}");
     assert!(queued <= 200_000 + 10_100, "{queued}");

@@ -129,7 +129,7 @@ fn s36_what_waits_over_tls_is_within_the_cap() {
     for version in VERSIONS {
         let builder = secured(plain().max_queued(CAP), version);
         let (listener, _calls, callers) = start_every(builder, RunOn::Loop, quiet);
-        let client = towards(&listener).receive_buffer(Some(4096)).custody(false);
+        let client = towards(&listener).receive_buffer(Some(32 << 10)).custody(false);
         let client = client.connect().unwrap();
         let caller = next(&callers);
         let (mut taken, mut most) = (0_u32, 0);
@@ -160,7 +160,7 @@ fn s36_a_full_queue_that_closes_says_so_over_tls() {
         let builder =
             plain().max_queued(100_000).when_full(WhenFull::Close(CloseCode::TRY_AGAIN_LATER));
         let (listener, calls, callers) = start_every(secured(builder, version), RunOn::Loop, quiet);
-        let client = towards(&listener).receive_buffer(Some(4096)).custody(false);
+        let client = towards(&listener).receive_buffer(Some(32 << 10)).custody(false);
         let client = client.connect().unwrap();
         let caller = next(&callers);
         while caller.write_binary(&[7; 10_000]).is_ok() {}
@@ -180,7 +180,7 @@ fn a_shutdown_loses_nothing_that_is_queued() {
     for version in VERSIONS {
         let builder = secured(plain().max_queued(8 << 20), version);
         let (listener, _calls, callers) = start_every(builder, RunOn::Loop, quiet);
-        let client = towards(&listener).receive_buffer(Some(4096)).custody(false);
+        let client = towards(&listener).receive_buffer(Some(32 << 10)).custody(false);
         let client = client.connect().unwrap();
         let caller = next(&callers);
         for n in 0..200 {

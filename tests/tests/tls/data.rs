@@ -67,7 +67,7 @@ fn both_sides_write_through_small_buffers_and_nothing_is_lost() {
         };
         let builder = secured(plain().max_queued(64 << 10), version);
         let (listener, _, callers) = start_every(builder, wirewright::RunOn::Loop, back);
-        let client = towards(&listener).send_buffer(Some(4096)).receive_buffer(Some(4096));
+        let client = towards(&listener).send_buffer(Some(4096)).receive_buffer(Some(32 << 10));
         let client = client.connect().unwrap();
         let caller = next(&callers);
         let len = |n: u32| (n as usize * 37) % 5000;
