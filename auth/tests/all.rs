@@ -7,6 +7,7 @@ mod all {
     mod basic_timing;
     mod basic_users;
     mod credentials;
+    mod edges;
     mod http_server;
     mod introspection;
     mod introspection_asking;
