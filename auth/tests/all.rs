@@ -8,6 +8,7 @@ mod all {
     mod basic_users;
     mod credentials;
     mod derivation;
+    mod edges;
     mod http_server;
     mod introspection;
     mod introspection_asking;

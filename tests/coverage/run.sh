@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 export RUSTUP_TOOLCHAIN=nightly CARGO_TARGET_DIR=$PWD/target/coverage
 environment=$(cargo llvm-cov show-env --branch --sh)
 eval "$environment"
-cargo llvm-cov clean --workspace --profraw-only
+cargo llvm-cov clean --workspace
 
 cargo test -p wirewright-auth --features ldap
 tests/ldap/run.sh || [ $? = 77 ]

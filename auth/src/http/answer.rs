@@ -1,6 +1,5 @@
 //! What endpoints answer, as far as it is of use here.
 
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use secrecy::zeroize::Zeroizing;
@@ -10,8 +9,6 @@ use super::exchange::Received;
 /// What an endpoint has answered, be it good or bad, but no redirect.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// The media type alone, in lower case, without parameters.
-    pub(crate) content_type: Option<String>,
     /// How long to wait before the next request (RFC 9110 §10.2.3).
     pub(crate) retry_after: Option<Duration>,
     /// How long the answer may be used (RFC 9111 §5.2.2); zero where it may not be stored.
@@ -22,27 +19,12 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(super) fn of(received: Received) -> Self {
-        let content_type = received.header("content-type").map(|value| {
-            let media = value.split_once(';').map_or(value, |(media, _)| media);
-            media.trim().to_ascii_lowercase()
-        });
         Self {
             status: received.status,
-            content_type,
             retry_after: received.header("retry-after").and_then(retry_after),
             max_age: received.header("cache-control").and_then(max_age),
             body: received.body,
         }
-    }
-}
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
-            .field("status", &self.status)
-            .field("content_type", &self.content_type)
-            .field("body", &self.body.len())
-            .finish_non_exhaustive()
     }
 }
 

@@ -52,10 +52,9 @@ impl<'a> Form<'a> {
         let mut form = Serializer::new(String::with_capacity(size + 1));
         form.extend_pairs(&self.parameters);
         let mut form = form.finish();
+        // Behind others, which there always are: `grant_type`, or `token`.
         if !self.payload.is_empty() {
-            if !form.is_empty() {
-                form.push('&');
-            }
+            form.push('&');
             form.push_str(self.payload);
         }
         form.into()

@@ -20,7 +20,8 @@ fn argon2(algorithm: &str) -> String {
     hash.to_string()
 }
 
-fn scrypt() -> String {
+/// Of `pass:wörd`, at hardly any cost.
+pub(crate) fn scrypt() -> String {
     let params = scrypt::Params::new(2, 1, 1).unwrap();
     let hash: PasswordHash = scrypt::Scrypt::default()
         .hash_password_with_params("pass:wörd".as_bytes(), SALT, params)

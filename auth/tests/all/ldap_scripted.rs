@@ -19,6 +19,9 @@ struct Script {
     bind: u8,
     login: u8,
     entry: Option<&'static [u8]>,
+    /// How many more of it, and the result code of that search.
+    more: usize,
+    search: u8,
 }
 
 const BIND: u8 = 0x60;
@@ -49,8 +52,10 @@ impl Script {
                 SEARCH => {
                     let is_user = !request.windows(6).any(|part| part == b"member");
                     let entry = self.entry.filter(|_| is_user);
-                    answers.extend(entry.map(|entry| message(id, 0x64, entry)));
-                    answers.push(result(id, 0x65, 0));
+                    let entry = entry.map(|entry| message(id, 0x64, entry));
+                    let count = usize::from(entry.is_some()) * (1 + self.more);
+                    answers.extend(entry.iter().cycle().take(count).cloned());
+                    answers.push(result(id, 0x65, if is_user { self.search } else { 0 }));
                 }
                 _ => return,
             }
@@ -182,6 +187,60 @@ fn s48_ldap_scripted_no_password_is_in_the_log() {
     }
 }
 
+/// More than one is nobody, whether or not the directory says that there would be more still; and
+/// fewer with that code, or any other code, is no answer.
+#[test]
+fn ldap_scripted_a_user_is_one_entry() {
+    const TOO_MANY: u8 = 4;
+    for (more, search, expected) in [
+        (0, 0, Ok(true)),
+        (1, 0, Ok(false)),
+        (1, TOO_MANY, Ok(false)),
+        (0, TOO_MANY, Err(())),
+        (2, TOO_MANY, Err(())),
+        (1, 3, Err(())),
+        (0, 32, Err(())),
+    ] {
+        let script = Script { entry: Some(ENTRY), more, search, ..Script::default() };
+        let users = LdapUsers::new(script.start()).unwrap();
+        let found = users.verify("a", "p").map(|found| found.is_some());
+        let found = found.map_err(|error| match error {
+            DirectoryError::Search { .. } => {}
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found, expected, "{more} {search}");
+    }
+}
+
+/// A group's `memberUid` is the value in the first part of a DN, if that is text.
+#[test]
+fn ldap_scripted_members_by_name_are_asked_for_by_the_first_value_of_the_dn() {
+    for (entry, member) in [
+        (&b"\x04\x05uid=a\x30\x00"[..], Some(&b"a"[..])),
+        (b"\x04\x0auid=a,dc=x\x30\x00", Some(b"a")),
+        (b"\x04\x0euid=a\\, b,dc=x\x30\x00", Some(b"a, b")),
+        (b"\x04\x0duid=\\c3\\a9,c=\x30\x00", Some("é".as_bytes())),
+        // "#" begins what is not text (RFC 4514 §2.4), and a backslash at the end is none.
+        (b"\x04\x0auid=#04016\x30\x00", None),
+        (b"\x04\x06uid=a\\\x30\x00", None),
+        (b"\x04\x07uid=\\ff\x30\x00", None),
+    ] {
+        let script = Script { entry: Some(entry), ..Script::default() };
+        let mut config = script.clone().start();
+        config.membership_attribute = "memberUid".into();
+        let users = LdapUsers::new(config).unwrap();
+        assert!(users.verify("a", "p").unwrap().is_some(), "{entry:x?}");
+        let seen = script.seen.lock().unwrap();
+        let asked = seen.iter().find(|request| request.windows(9).any(|part| part == b"memberUid"));
+        assert_eq!(asked.is_some(), member.is_some(), "{entry:x?}");
+        if let (Some(asked), Some(member)) = (asked, member) {
+            let length = u8::try_from(member.len()).unwrap();
+            let value = [b"memberUid\x04", &[length][..], member].concat();
+            assert!(asked.windows(value.len()).any(|part| part == value), "{asked:x?}");
+        }
+    }
+}
+
 #[test]
 fn ldap_scripted_entries_that_are_none_are_errors() {
     for entry in [&b"\x04\x05uid=a"[..], b"\x04\x02\xff\xfe\x30\x00", b"\x02\x01\x00", b""] {
@@ -230,7 +289,8 @@ fn ldap_scripted_a_directory_that_is_not_there_is_503() {
 #[test]
 fn ldap_scripted_configurations_that_cannot_be_are_errors() {
     type Change = fn(&mut LdapConfig);
-    let rows: [(Change, &str); 16] = [
+    let rows: [(Change, &str); 17] = [
+        (|of| of.connection_url = "ldaps://:636".into(), "connection_url: names no host"),
         (|of| of.connection_url = "localhost".into(), "connection_url: is neither"),
         (|of| of.connection_url = "http://localhost".into(), "connection_url: is neither"),
         (|of| of.connection_url = "ldap://".into(), "connection_url: is not a URL"),

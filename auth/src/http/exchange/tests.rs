@@ -99,6 +99,12 @@ fn rfc9112_6_3_answers_that_are_none_are_refused() {
         ("HTTP/1.1 100 Continue\r\n\r\n".repeat(1_000), "its head has over 16 KiB"),
         (format!("{ok}Content-Length: 5\r\n\r\nhell"), "UnexpectedEof"),
         (format!("{ok}Content-Length: -5\r\n\r\n"), "its length is not one number"),
+        (format!("{ok}Content-Length: \r\n\r\n"), "its length is not one number"),
+        ("\r\n\r\nHTTP/1.1 200 OK\r\n\r\n".into(), "its head is incomplete"),
+        (
+            format!("{ok}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            "it has several transfer codings",
+        ),
         (format!("{ok}Content-Length: 5, 5\r\n\r\nhello"), "its length is not one number"),
         (
             format!("{ok}Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"),
