@@ -1,16 +1,17 @@
 //! What happens rarely: keys that are nearly good, bounds that are reached, answers of odd forms.
 
 use std::fs::File;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::version::TLS12;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use secrecy::ExposeSecret as _;
 use wirewright_auth::{
     Basic, BasicUsers, BearerScheme, ClientAuthentication, HttpOptions, JwkSet, JwtAlgorithm,
-    JwtError, JwtValidator, OAuth2Grant, RefreshOptions, SigningKey, VerifyingKey,
+    JwtError, JwtIssuer, JwtValidator, OAuth2Grant, RefreshOptions, SigningKey, VerifyingKey,
 };
 use wirewright_core::handshake::Authenticator as _;
 
@@ -19,7 +20,7 @@ use super::http_server::{Server, answer as http_answer, json, token};
 use super::introspection::{builder, show};
 use super::oauth2_requests::{client_credentials, header};
 use super::support::{Folder, answer, request};
-use super::tokens::{at, hs256, path, pem};
+use super::tokens::{at, encode, hs256, path, pem};
 
 fn der(name: &str) -> Vec<u8> {
     let text = String::from_utf8(pem(name)).unwrap();
@@ -81,29 +82,22 @@ fn files_of_keys_are_of_bounded_length() {
 /// 7517 §4.4).
 #[test]
 fn rfc7517_4_4_a_key_for_one_algorithm_is_none_for_another() {
-    let jwk = |only: &str| {
-        let x = super::tokens::encode(&der("ed25519-public.pem")[12..]);
-        format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{x}"{only}}}]}}"#)
-    };
-    let key = SigningKey::from_pem_file(path("ed25519.pem"), None).unwrap();
-    let issuer = wirewright_auth::JwtIssuer::builder().signature(JwtAlgorithm::EdDsa, key);
+    use JwtAlgorithm::{Ps256, Rs256};
+    // RSAPublicKey: a modulus of 257 bytes, the first of which is zero, and an exponent of three.
+    let key = der("rsa-pkcs1-public.pem");
+    let (n, e) = (encode(&key[9..265]), encode(&key[267..]));
+    let jwk =
+        format!(r#"{{"keys":[{{"kty":"RSA","kid":"k","n":"{n}","e":"{e}","alg":"RS256"}}]}}"#);
+    let set = JwkSet::from_json(jwk.as_bytes()).unwrap();
+    let validator = JwtValidator::builder().algorithms([Rs256, Ps256]).key_set(set);
+    let validator = validator.build().unwrap();
     let now = SystemTime::now();
-    let token = issuer.key_id("k").build().unwrap().issue(now).unwrap();
-    let token = secrecy::ExposeSecret::expose_secret(&token).to_owned();
-    for (only, expected) in [
-        ("", Ok(())),
-        (r#","alg":"EdDSA""#, Ok(())),
-        (r#","alg":"Ed448""#, Err(JwtError::UnknownKey)),
-    ] {
-        let document = jwk(only);
-        let set = JwkSet::from_json(document.as_bytes()).unwrap();
-        let validator = JwtValidator::builder().algorithms([JwtAlgorithm::EdDsa]).key_set(set);
-        let found = match validator.build() {
-            Ok(validator) => validator.validate(&token, now).map(drop),
-            // A set whose only key is of no use is found out sooner.
-            Err(_) => Err(JwtError::UnknownKey),
-        };
-        assert_eq!(found, expected, "{only}");
+    for (algorithm, expected) in [(Rs256, Ok(())), (Ps256, Err(JwtError::UnknownKey))] {
+        let key = SigningKey::from_pem_file(path("rsa.pem"), None).unwrap();
+        let issuer = JwtIssuer::builder().signature(algorithm, key).key_id("k").build().unwrap();
+        let token = issuer.issue(now).unwrap();
+        let found = validator.validate(token.expose_secret(), now).map(drop);
+        assert_eq!(found, expected, "{algorithm}");
     }
 }
 
@@ -152,6 +146,24 @@ fn rfc9110_10_2_3_retry_after_is_seconds_or_a_date() {
         let wait: u64 = refused.headers().get("Retry-After").unwrap().parse().unwrap();
         assert!(expected.contains(&wait), "{value}: {wait}");
     }
+}
+
+/// An endpoint that asked for rest is asked again when that is over.
+#[test]
+fn s47_an_endpoint_that_has_rested_is_asked_again() {
+    let server = Server::saying(|_, number| match number {
+        0 => http_answer(503, "Retry-After: 1\r\n", ""),
+        _ => json(200, r#"{"active":true}"#),
+    });
+    let tokens = builder(&server).build().unwrap();
+    let begin = Instant::now();
+    while let Err(refused) = show(&tokens, "token") {
+        assert_eq!(refused.status(), 503);
+        assert!(begin.elapsed() < Duration::from_secs(30), "it rests for ever");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(server.count(), 2);
+    assert!(begin.elapsed() >= Duration::from_secs(1));
 }
 
 /// An endpoint that says 401 to credentials which are always the same is not asked again.
@@ -240,7 +252,7 @@ fn a_file_that_looks_as_it_did_is_not_read_again() {
     let users = BasicUsers::builder().file(&path).allow_plain_passwords(true).build().unwrap();
     // As nobody writes a file: neither its length nor its time tells.
     write("password='two'");
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     while begin.elapsed() < Duration::from_millis(1500) {
         assert!(users.verify("a", "one").is_some());
         std::thread::sleep(Duration::from_millis(50));

@@ -287,3 +287,36 @@ fn endpoints_that_are_refused() {
     let said = hmac.build().unwrap_err().to_string();
     assert!(said.contains("HS256"), "{said}");
 }
+
+/// While somebody asks an endpoint that was down, nobody waits for keys that there are; and whoever
+/// wants others waits, and hears that they are out of reach.
+#[test]
+fn old_keys_are_not_waited_for_and_others_are() {
+    let (a, b) = (Key::new("a"), Key::new("b"));
+    let body = set(&[&a]);
+    let gate = Arc::new(Barrier::new(2));
+    let closed = Arc::clone(&gate);
+    let server = Server::saying(move |_, number| match number {
+        0 => aged(0, &body),
+        2 => {
+            // It is reached, and left when the test says so.
+            closed.wait();
+            closed.wait();
+            json(500, "")
+        }
+        _ => json(500, ""),
+    });
+    let validator = of(endpoint(&server).refresh_interval(Duration::ZERO)).build().unwrap();
+    // Fetched, and kept though the endpoint fails the next time.
+    assert_eq!((check(&validator, &a), check(&validator, &a)), (Ok(()), Ok(())));
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| check(&validator, &a));
+        gate.wait();
+        assert_eq!(check(&validator, &a), Ok(()));
+        let waiting = scope.spawn(|| check(&validator, &b));
+        // Whether or not it has begun to wait by now, there is no other answer.
+        gate.wait();
+        assert_eq!(asking.join().unwrap(), Ok(()));
+        assert!(is_unavailable(&waiting.join().unwrap()));
+    });
+}

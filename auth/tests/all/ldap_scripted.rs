@@ -1,10 +1,14 @@
 //! A directory that answers as it is told to, for what a real one does not do.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use wirewright_auth::{DirectoryError, LdapConfig, LdapUsers};
 use wirewright_core::handshake::Authenticator as _;
 
@@ -22,6 +26,8 @@ struct Script {
     /// How many more of it, and the result code of that search.
     more: usize,
     search: u8,
+    /// So many requests are answered, and none behind them; all if there is no number.
+    answers: Option<usize>,
 }
 
 const BIND: u8 = 0x60;
@@ -29,18 +35,27 @@ const SEARCH: u8 = 0x63;
 
 impl Script {
     fn start(self) -> LdapConfig {
+        self.wrapped("ldap", |stream| stream)
+    }
+
+    /// With something between the socket and this, such as TLS.
+    fn wrapped<S: Read + Write>(
+        self,
+        scheme: &str,
+        wrap: impl Fn(TcpStream) -> S + Clone + Send + 'static,
+    ) -> LdapConfig {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("ldap://{}", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let script = self.clone();
-                std::thread::spawn(move || script.serve(stream));
+                let (script, wrap) = (self.clone(), wrap.clone());
+                std::thread::spawn(move || script.serve(wrap(stream)));
             }
         });
         config(&url)
     }
 
-    fn serve(self, mut stream: TcpStream) {
+    fn serve(self, mut stream: impl Read + Write) {
         while let Some((id, kind, request)) = read(&mut stream) {
             let is_ours = request.windows(9).any(|part| part == b"cn=search");
             let mut answers = Vec::new();
@@ -59,7 +74,14 @@ impl Script {
                 }
                 _ => return,
             }
-            self.seen.lock().unwrap().push(request);
+            let number = {
+                let mut seen = self.seen.lock().unwrap();
+                seen.push(request);
+                seen.len()
+            };
+            if self.answers.is_some_and(|answers| number > answers) {
+                continue;
+            }
             if stream.write_all(&answers.concat()).is_err() {
                 return;
             }
@@ -74,7 +96,7 @@ impl Script {
 }
 
 /// A message's id, and its operation with its tag, by the definite lengths of RFC 4511 §5.1.
-fn read(stream: &mut TcpStream) -> Option<(u8, u8, Vec<u8>)> {
+fn read(stream: &mut impl Read) -> Option<(u8, u8, Vec<u8>)> {
     let mut head = [0; 2];
     stream.read_exact(&mut head).ok()?;
     let mut length = usize::from(head[1]);
@@ -271,6 +293,47 @@ fn ldap_scripted_silence_has_an_end() {
     assert!(begin.elapsed() >= Duration::from_millis(400));
     // Far from the times by default.
     assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
+}
+
+/// A connection that was used before, and says nothing any more, is not replaced: the time is up.
+#[test]
+fn ldap_scripted_silence_on_a_connection_that_is_kept_has_an_end() {
+    // Two binds and two searches, of a user and of groups.
+    for answers in 4..7 {
+        let script = Script { entry: Some(ENTRY), answers: Some(answers), ..Script::default() };
+        let mut config = script.clone().start();
+        config.read_timeout = Duration::from_millis(300);
+        let users = LdapUsers::new(config).unwrap();
+        assert!(users.verify("a", "p").unwrap().is_some());
+        let opened = users.opened();
+        let error = users.verify("a", "p").unwrap_err();
+        assert_eq!(error, DirectoryError::ReadTimeout(Duration::from_millis(300)), "{answers}");
+        assert_eq!((users.opened(), script.seen.lock().unwrap().len()), (opened, answers + 1));
+    }
+}
+
+/// Whoever takes any certificate does so over both versions, and from nobody without its key.
+#[test]
+fn ldap_scripted_any_certificate_is_taken_where_that_is_wanted() {
+    for version in [&TLS12, &TLS13] {
+        let own = rcgen::generate_simple_self_signed(["other.test".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
+        let tls = ServerConfig::builder_with_provider(default_provider().into())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        let tls = Arc::new(tls);
+        let script = Script { entry: Some(ENTRY), ..Script::default() };
+        let mut config = script.wrapped("ldaps", move |socket| {
+            StreamOwned::new(ServerConnection::new(Arc::clone(&tls)).unwrap(), socket)
+        });
+        let error = LdapUsers::new(config.clone()).unwrap().verify("a", "p").unwrap_err();
+        assert!(matches!(error, DirectoryError::Unreachable(_)), "{error:?}");
+        config.danger_accept_any_certificate = true;
+        assert!(LdapUsers::new(config).unwrap().verify("a", "p").unwrap().is_some());
+    }
 }
 
 #[test]
