@@ -84,9 +84,12 @@ fn s35_a_full_queue_that_drops_what_is_old_ends_with_what_is_new() {
         got.push(number);
     }
     assert_eq!(last.unwrap() as usize, sent - 1, "the newest is there");
-    // What is missing is one piece: the oldest that had not begun to leave.
-    let gaps = got.windows(2).filter(|pair| pair[1] != pair[0] + 1).count();
-    assert_eq!(gaps, 1, "{got:?}");
+    // What is missing are the oldest that had not begun to leave, in as many pieces as the system
+    // took more in between; what waited in the end is in one piece, but for 64 KiB that are encoded
+    // ahead and may be older.
+    let gaps = got.windows(2).rposition(|pair| pair[1] != pair[0] + 1);
+    let waited = got.len() - 1 - gaps.expect("something was dropped");
+    assert!(waited * 10 * KIB >= MIB - 96 * KIB, "{got:?}");
     client.expect_close(1000);
 }
 
