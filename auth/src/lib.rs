@@ -3,6 +3,7 @@
 //! asks of token endpoints, key sets and directories goes over connections of its own.
 
 mod algorithm;
+mod any_certificate;
 mod client;
 mod error;
 mod flights;

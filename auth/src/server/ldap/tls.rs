@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, RootCertStore};
 
 use super::LdapConfig;
 use crate::ConfigError;
+use crate::any_certificate::AnyCertificate;
 
 pub(super) fn config(config: &LdapConfig) -> Result<Arc<ClientConfig>, ConfigError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -19,7 +19,7 @@ pub(super) fn config(config: &LdapConfig) -> Result<Arc<ClientConfig>, ConfigErr
         .with_safe_default_protocol_versions()
         .map_err(|error| ConfigError::new("TLS", error))?;
     if config.danger_accept_any_certificate {
-        let anybody = Arc::new(Anybody(provider));
+        let anybody = Arc::new(AnyCertificate(provider));
         let builder = builder.dangerous().with_custom_certificate_verifier(anybody);
         return Ok(Arc::new(builder.with_no_client_auth()));
     }
@@ -49,46 +49,5 @@ fn of_system() -> Result<RootCertStore, ConfigError> {
     match roots.is_empty() {
         true => Err(ConfigError::new("trusted_certificates", "the system has none of its own")),
         false => Ok(roots),
-    }
-}
-
-/// Takes any certificate, of whoever can sign with its key.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
