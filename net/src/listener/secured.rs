@@ -127,16 +127,9 @@ impl Secured {
     }
 
     /// Sends what the layer itself has to say, as far as the system takes it; before the 101.
-    pub(crate) fn flush(&mut self, mut stream: &TcpStream) -> io::Result<()> {
+    pub(crate) fn flush(&mut self, stream: &TcpStream) -> io::Result<()> {
         self.secure.take_owed(&mut self.out);
-        while let Some(bytes) = self.out.poll_transmit() {
-            match stream.write(bytes) {
-                Ok(n) => self.out.transmitted(n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        write(stream, &mut self.out, &mut |_| {})?;
         self.out.release();
         Ok(())
     }
