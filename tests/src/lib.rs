@@ -7,6 +7,8 @@ pub mod canary;
 pub mod certificates;
 mod challenge;
 #[cfg(feature = "net")]
+pub mod duplex;
+#[cfg(feature = "net")]
 pub mod endpoint;
 pub mod fuzzing;
 mod fuzzing_auth;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use wirewright::{
     Caller, Client, ClientBuilder, ClientError, CloseCode, Deadline, Json, Listener,
-    ListenerBuilder, Message, MessageBuf, Rejection, Reply, Retry, SendError, Sent, UpgradeRequest,
-    WhenFull,
+    ListenerBuilder, Message, Rejection, Reply, Retry, SendError, Sent, UpgradeRequest, WhenFull,
 };
+use wirewright_tests::duplex::{both_write, pattern};
 use wirewright_tests::scramble::Scrambled;
 use wirewright_tests::services::{By, Call, plain};
 
@@ -30,11 +30,6 @@ fn start(builder: ListenerBuilder) -> Listener {
 
 fn towards(listener: &Listener) -> ClientBuilder {
     Client::builder(&format!("wss://localhost:{}/", listener.local_addr().port())).tls(Scrambled)
-}
-
-fn pattern(len: usize, seed: u32) -> Vec<u8> {
-    let counters = (seed..).flat_map(|n| n.wrapping_mul(0x9E37_79B1).to_be_bytes());
-    counters.take(len).collect()
 }
 
 #[test]
@@ -57,7 +52,6 @@ fn messages_of_all_sizes_come_back() {
 /// all of it through buffers that hold little.
 #[test]
 fn both_sides_write_through_small_buffers_and_nothing_is_lost() {
-    const MESSAGES: u32 = 3000;
     let (callers, caller) = mpsc::channel();
     let service = move |_: &UpgradeRequest| {
         let callers = callers.clone();
@@ -77,36 +71,8 @@ fn both_sides_write_through_small_buffers_and_nothing_is_lost() {
     let client = towards(&listener).send_buffer(Some(4096)).receive_buffer(Some(32 << 10));
     let client = client.connect().unwrap();
     let caller = caller.recv().unwrap();
-    let len = |n: u32| (n as usize * 37) % 5000;
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            for n in 0..MESSAGES {
-                client.write_binary(&pattern(len(n), n)).unwrap();
-                if n % 100 == 0 {
-                    client.ping(b"here").unwrap();
-                }
-            }
-        });
-        scope.spawn(|| {
-            for n in 0..MESSAGES {
-                let _ = caller.write_text(&n.to_string()).unwrap();
-                if n % 100 == 0 {
-                    let _ = caller.ping(b"there").unwrap();
-                }
-            }
-        });
-        let (mut echoed, mut told) = (0, 0);
-        let mut buffer = MessageBuf::new();
-        while echoed < MESSAGES || told < MESSAGES {
-            assert!(client.read_into(&mut buffer).unwrap());
-            if let Message::Text(text) = buffer.message() {
-                assert_eq!(text, told.to_string());
-                told += 1;
-            } else {
-                assert!(buffer.message().as_bytes() == pattern(len(echoed), echoed), "{echoed}");
-                echoed += 1;
-            }
-        }
+    both_write(&client, &caller, 3000, |text| {
+        let _ = caller.write_text(text).unwrap();
     });
     client.close().unwrap();
 }

@@ -4,15 +4,10 @@ use std::io::Write;
 use std::thread;
 
 use wirewright_core::Role;
+use wirewright_tests::duplex::pattern;
 use wirewright_tests::raw::frame;
 use wirewright_tests::raw_client::{BINARY, RawClient, TEXT};
 use wirewright_tests::services::{plain, start_echo};
-
-/// Bytes that say where they belong.
-fn pattern(len: usize) -> Vec<u8> {
-    let counters = (0_u32..).flat_map(|n| n.wrapping_mul(0x9E37_79B1).to_be_bytes());
-    counters.take(len).collect()
-}
 
 /// Writes while the caller reads, or both sides would wait for room.
 fn send_beside(client: &RawClient, bytes: Vec<u8>) -> thread::JoinHandle<()> {
@@ -28,7 +23,7 @@ fn messages_of_1_and_16_mib_come_back_as_they_were() {
         let listener = start_echo(builder.max_queued(1 << 20));
         let mut client = RawClient::open(listener.local_addr());
         for len in [1 << 20, 16 << 20] {
-            let whole = pattern(len);
+            let whole = pattern(len, 0);
             let mut bytes = Vec::with_capacity(len + 4096);
             let last = len.div_ceil(frames) - 1;
             for (number, part) in whole.chunks(frames).enumerate() {
@@ -50,7 +45,7 @@ fn a_thousand_messages_of_64_kib_in_a_row_come_back_in_order() {
     let listener = start_echo(plain());
     let mut client = RawClient::open(listener.local_addr());
     let mut stream = client.stream.try_clone().unwrap();
-    let message = pattern(65_536);
+    let message = pattern(65_536, 0);
     let sent = message.clone();
     let writer = thread::spawn(move || {
         let mut bytes = frame(Role::Server, BINARY, &sent);

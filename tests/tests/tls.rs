@@ -16,6 +16,7 @@ mod ways;
 
 use wirewright::{Client, ClientBuilder, Listener, ListenerBuilder};
 use wirewright_tests::certificates::{client_tls, server_tls};
+use wirewright_tests::duplex::pattern;
 use wirewright_tests::raw_client::PATIENCE;
 use wirewright_tests::services::start_echo;
 use wirewright_tests::tls_peer::VERSIONS;
@@ -47,10 +48,4 @@ fn client_of(url: &str) -> ClientBuilder {
         .read_timeout(Some(PATIENCE))
         .write_timeout(Some(PATIENCE))
         .close_timeout(Some(PATIENCE))
-}
-
-/// Bytes in which a loss, a doubling or another order shows.
-fn pattern(len: usize, seed: u32) -> Vec<u8> {
-    let counters = (seed..).flat_map(|n| n.wrapping_mul(0x9E37_79B1).to_be_bytes());
-    counters.take(len).collect()
 }

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use wirewright::{Caller, Compression, Json, Message, MessageBuf, Outcome, Reply, SendError};
+use wirewright::{Caller, Compression, Json, Outcome, Reply, SendError};
+use wirewright_tests::duplex::{both_write, pattern};
 use wirewright_tests::raw_client::PATIENCE;
 use wirewright_tests::services::{Call, next, plain, start_every};
 
-use super::{VERSIONS, echo, pattern, secured, towards};
+use super::{VERSIONS, echo, secured, towards};
 
 #[test]
 fn messages_of_all_sizes_come_back() {
@@ -57,7 +58,6 @@ fn compressed_messages_come_back() {
 /// all of it through buffers that hold little.
 #[test]
 fn both_sides_write_through_small_buffers_and_nothing_is_lost() {
-    const MESSAGES: u32 = 2000;
     for version in VERSIONS {
         let back = |caller: &Caller, call: &Call<'_>| -> Outcome {
             if let Call::Binary(bytes) = call {
@@ -70,40 +70,11 @@ fn both_sides_write_through_small_buffers_and_nothing_is_lost() {
         let client = towards(&listener).send_buffer(Some(4096)).receive_buffer(Some(32 << 10));
         let client = client.connect().unwrap();
         let caller = next(&callers);
-        let len = |n: u32| (n as usize * 37) % 5000;
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                for n in 0..MESSAGES {
-                    client.write_binary(&pattern(len(n), n)).unwrap();
-                    if n % 100 == 0 {
-                        client.ping(b"here").unwrap();
-                    }
-                }
-            });
-            scope.spawn(|| {
-                for n in 0..MESSAGES {
-                    // Echoes may have filled the queue.
-                    while let Err(error) = caller.write_text(&n.to_string()) {
-                        assert!(matches!(error, SendError::Full { .. }), "{error}");
-                        assert_eq!(caller.wait_drained(PATIENCE), Ok(true));
-                    }
-                    if n % 100 == 0 {
-                        let _ = caller.ping(b"there").unwrap();
-                    }
-                }
-            });
-            let (mut echoed, mut told) = (0, 0);
-            let mut buffer = MessageBuf::new();
-            while echoed < MESSAGES || told < MESSAGES {
-                assert!(client.read_into(&mut buffer).unwrap());
-                if let Message::Text(text) = buffer.message() {
-                    assert_eq!(text, told.to_string());
-                    told += 1;
-                } else {
-                    let expected = pattern(len(echoed), echoed);
-                    assert!(buffer.message().as_bytes() == expected, "{version}: {echoed}");
-                    echoed += 1;
-                }
+        both_write(&client, &caller, 2000, |text| {
+            // Echoes may have filled the queue.
+            while let Err(error) = caller.write_text(text) {
+                assert!(matches!(error, SendError::Full { .. }), "{error}");
+                assert_eq!(caller.wait_drained(PATIENCE), Ok(true));
             }
         });
         client.close().unwrap();
