@@ -7,10 +7,11 @@ use wirewright_core::{Inbox, Incoming, Outbox, Outgoing, Role, Sender};
 
 use super::admission::{Held, Place};
 use super::caller::{Caller, CallerParts};
-use super::connection::{Connection, Stage};
+use super::connection::{Connection, Extra, Stage};
 use super::context::Context;
 use super::open::{End, Flow, Open};
 use super::opening::{About, Granted, Refusal, Verdict, discard, negotiate};
+use super::secured::Secured;
 use crate::metrics;
 
 /// What requests count for that no service was given.
@@ -87,7 +88,7 @@ impl Connection {
             peer,
             about: About::new(accepted.sub_protocol(), identity, security),
             stream: Arc::clone(&self.stream),
-            sealing: self.extra.as_mut().and_then(|it| Some(it.secured.as_mut()?.sealing())),
+            sealing: Extra::secured(&mut self.extra).map(Secured::sealing),
             outgoing: Outgoing::new(Sender::Server, &settings.config, agreement),
             out,
             link: ctx.link(settings),

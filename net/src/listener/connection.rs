@@ -53,6 +53,14 @@ pub(super) struct Extra {
     pub(super) secured: Option<Secured>,
 }
 
+impl Extra {
+    /// What lies between the socket and the inbox, over TLS.
+    #[inline]
+    pub(super) fn secured(extra: &mut Option<Box<Self>>) -> Option<&mut Secured> {
+        extra.as_mut()?.secured.as_mut()
+    }
+}
+
 pub(super) enum Stage {
     Opening(Box<Opening>),
     Open(Box<Open>),
@@ -97,17 +105,6 @@ impl Connection {
             held,
             extra,
         }
-    }
-
-    #[inline]
-    pub(super) fn is_secured(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| extra.secured.is_some())
-    }
-
-    /// What lies between the socket and the inbox, over TLS.
-    #[inline]
-    pub(super) fn secured(&mut self) -> Option<&mut Secured> {
-        self.extra.as_mut()?.secured.as_mut()
     }
 
     /// The socket, to be registered with the loop and taken off it.
@@ -302,7 +299,7 @@ impl Connection {
             End::Closed(rest) => (rest, true),
             End::Failed(rest) => (rest, false),
         };
-        if let Some(secured) = self.secured() {
+        if let Some(secured) = Extra::secured(&mut self.extra) {
             secured.seal_rest(&mut rest);
         }
         // What is queued has as long as a Close has for its answer, and a refusal as a request.

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use wirewright_core::{Inbox, LayerError};
 
 use super::admission::{Held, Reason};
-use super::connection::{Connection, Next, READS, Stage};
+use super::connection::{Connection, Extra, Next, READS, Stage};
 use super::context::Context;
 use super::open::{End, Flow};
 use super::secured::Receipt;
@@ -64,8 +64,12 @@ impl Connection {
         inbox: &mut Inbox,
         ctx: &mut Context,
     ) -> io::Result<Receipt> {
-        if self.is_secured() {
-            return self.receive_sealed(most, inbox, ctx);
+        if let Some(secured) = Extra::secured(&mut self.extra) {
+            let receipt = secured.receive(&self.stream, most, inbox, ctx);
+            if matches!(self.stage, Stage::Opening(_)) {
+                secured.flush(&self.stream)?;
+            }
+            return receipt;
         }
         let room = inbox.space(hint);
         // What is unmasked right after it was read is still near.
@@ -80,26 +84,9 @@ impl Connection {
         Ok(Receipt { bytes, drained })
     }
 
-    #[inline(never)]
-    fn receive_sealed(
-        &mut self,
-        most: usize,
-        inbox: &mut Inbox,
-        ctx: &mut Context,
-    ) -> io::Result<Receipt> {
-        let secured = self.extra.as_mut().and_then(|extra| extra.secured.as_mut());
-        let Some(secured) = secured else { return Err(io::ErrorKind::NotConnected.into()) };
-        let receipt = secured.receive(&self.stream, most, inbox, ctx);
-        if matches!(self.stage, Stage::Opening(_)) {
-            secured.flush(&self.stream)?;
-        }
-        receipt
-    }
-
     /// Sends what the layer has to say; before the 101, after which the queue does.
     pub(super) fn flush_layer(&mut self) -> io::Result<()> {
-        let secured = self.extra.as_mut().and_then(|extra| extra.secured.as_mut());
-        secured.map_or(Ok(()), |secured| secured.flush(&self.stream))
+        Extra::secured(&mut self.extra).map_or(Ok(()), |secured| secured.flush(&self.stream))
     }
 
     /// While others decide on a request, takes in what comes, up to a bound: a peer that is gone is
@@ -136,7 +123,7 @@ impl Connection {
     /// §6.1), or an alert that says what was wrong (§6.2).
     #[cold]
     fn ended(&mut self, error: Option<io::Error>, ctx: &Context) -> Flow {
-        let is_secured = self.is_secured();
+        let is_secured = Extra::secured(&mut self.extra).is_some();
         match &mut self.stage {
             Stage::Open(open) if is_secured => Flow::End(End::Failed(open.left(error))),
             Stage::Opening(_) if is_secured => {

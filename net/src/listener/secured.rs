@@ -70,6 +70,8 @@ impl Secured {
     }
 
     /// Reads `most` bytes at most and opens them; what they say is appended to `inbox`.
+    // Out of line: plain connections run through where this is called.
+    #[inline(never)]
     pub(crate) fn receive(
         &mut self,
         mut stream: &TcpStream,
